@@ -1,0 +1,162 @@
+import type { FinalOutcome } from '../protocol/outcome.ts';
+import type { ErrorCode } from '../protocol/errors.ts';
+import type { Fact, ReservationEntry, ResolveInputs } from './journal.ts';
+
+/**
+ * The store decides (contract.md section 5). Both implementations and the plain model of admission/model.ts pass one
+ * set of tests. Everything of one merchant lives in one slot; every method that takes a merchant number is one atomic step.
+ * All times are wall-clock milliseconds given by the caller; the store never reads a clock to decide.
+ *
+ * Every method rejects with StoreUnavailable when the store cannot be reached or does not answer in time; the step may or
+ * may not have run then.
+ */
+export class StoreUnavailable extends Error {
+  constructor(reason: string, options?: ErrorOptions) {
+    super(reason, options);
+    this.name = 'StoreUnavailable';
+  }
+}
+
+/** GCRA with whole microseconds. A request conforms when max(tat, now) + increment - tolerance <= now. */
+export type RateStep = {
+  readonly counter: string;
+  /** ceil(period / allow) * cost, microseconds. */
+  readonly incrementUs: number;
+  /** increment * burst, microseconds. */
+  readonly toleranceUs: number;
+};
+
+export type ConcurrencyStep = { readonly counter: string; readonly max: number };
+
+/** Adds to a calendar total: refused when committed + reserved + add > max. */
+export type TotalStep = ReservationEntry & { readonly max: number; readonly code: ErrorCode };
+
+/** One request to admit. Steps are decided in the order of contract.md section 5. */
+export type AdmitCommand = {
+  readonly merchantNumber: string;
+  readonly admissionId: string;
+  readonly epoch: string;
+  readonly nowMs: number;
+  readonly nonce: string;
+  readonly nonceUntilMs: number;
+  readonly rates: readonly RateStep[];
+  /** Absent for operations without an Idempotency-Key: then steps 3 and 5 are skipped, step 4 still counts concurrency. */
+  readonly claim?: {
+    readonly keyHash: string;
+    readonly fingerprint: string;
+    /** The assertion's `exp`. */
+    readonly expiresAtMs: number;
+    /** When the owner's lease ends: later the claim is unknown, never free. */
+    readonly deadlineMs: number;
+    /** How long a final claim is kept at least. */
+    readonly keepUntilMs: number;
+    readonly resolve: ResolveInputs;
+  };
+  /** A refusal the process has already found (single amount, not enabled); given back as `barred` if step 3 finds no claim. */
+  readonly barred: boolean;
+  readonly concurrency: readonly ConcurrencyStep[];
+  /** When a concurrency entry of this admission ends by itself. */
+  readonly concurrencyUntilMs: number;
+  readonly totals: readonly TotalStep[];
+};
+
+export type ClaimView = {
+  readonly keyHash: string;
+  readonly fingerprint: string;
+  readonly state: 'inFlight' | 'unknown' | 'final';
+  readonly outcome?: FinalOutcome;
+  /** The admission whose reservation counts. */
+  readonly admissionId: string;
+  /** All admissions joined under the key; more than one only after a rebuild. */
+  readonly admissionIds: readonly string[];
+  /** Latest `exp` of all admissions of the key. */
+  readonly expiresAtMs: number;
+  readonly deadlineMs: number;
+  readonly resolve: ResolveInputs;
+  /** The stored answer, sealed by the caller (opaque bytes); absent when dropped or never given. */
+  readonly answer?: Buffer;
+  readonly reservation: readonly ReservationEntry[];
+  readonly fence: number;
+};
+
+export type RateState = { readonly conforms: boolean; /** Whole requests left at once. */ readonly remaining: number; /** Until one more conforms, ms; 0 when it does. */ readonly retryAfterMs: number };
+
+/** What admission decided. `rates` is given from step 2 on, one entry for each RateStep. */
+export type Decision =
+  | { readonly kind: 'rebuilding' }
+  | { readonly kind: 'voided' }
+  | { readonly kind: 'nonce' }
+  | { readonly kind: 'rate'; readonly index: number; readonly rates: readonly RateState[] }
+  | { readonly kind: 'mismatch'; readonly rates: readonly RateState[] }
+  | { readonly kind: 'inFlight'; readonly deadlineMs: number; readonly rates: readonly RateState[] }
+  | { readonly kind: 'unknown'; readonly claim: ClaimView; readonly rates: readonly RateState[] }
+  | { readonly kind: 'final'; readonly claim: ClaimView; readonly rates: readonly RateState[] }
+  | { readonly kind: 'barred'; readonly rates: readonly RateState[] }
+  | { readonly kind: 'concurrency'; readonly index: number; readonly rates: readonly RateState[] }
+  | { readonly kind: 'total'; readonly index: number; readonly committed: number; readonly reserved: number; readonly rates: readonly RateState[] }
+  | { readonly kind: 'admitted'; readonly rates: readonly RateState[] };
+
+export type SettleCommand = {
+  readonly merchantNumber: string;
+  readonly keyHash: string;
+  readonly admissionId: string;
+  readonly epoch: string;
+  readonly nowMs: number;
+  readonly outcome: FinalOutcome;
+  /** Opaque sealed answer and until when it is kept. */
+  readonly answer?: Buffer;
+  readonly answerUntilMs?: number;
+  /** Given by a resolver; the settle is refused (`fenced`) when another has leased the claim since. */
+  readonly fence?: number;
+};
+
+/**
+ * `settled`: open -> final. `already`: was final with the same outcome. `late`: a success that came after a failure; it
+ * committed and must raise an alarm. `contradicted`: a failure that came after a success and was ignored; raise an alarm.
+ * `foreign`: a failure of an admission this claim is not about; only its own open reservation, if any, was released.
+ */
+export type SettleResult = 'settled' | 'already' | 'late' | 'contradicted' | 'foreign' | 'fenced' | 'rebuilding';
+
+export type Usage = { readonly counter: string; readonly committed: number; readonly reserved: number };
+
+/** The store as a whole. `lost` means: no epoch is written, or the server is another run than the epoch was written for. */
+export type EpochState = { readonly kind: 'open' | 'rebuilding'; readonly epoch: string; readonly reported: readonly string[]; readonly slotsClosedUntilMs: number } | { readonly kind: 'lost'; readonly previous?: string };
+
+export type Store = {
+  readonly kind: 'sqlite' | 'redis';
+
+  readonly admit: (command: AdmitCommand) => Promise<Decision>;
+  /** Leaves a tombstone for the admission and frees its claim if that is still in flight under it. Idempotent. */
+  readonly void: (command: { readonly merchantNumber: string; readonly admissionId: string; readonly keyHash?: string; readonly epoch: string; readonly nowMs: number }) => Promise<void>;
+  /** In flight -> unknown, under its admission id only; frees concurrency, keeps the reservation. Idempotent. */
+  readonly hold: (command: { readonly merchantNumber: string; readonly keyHash: string; readonly admissionId: string; readonly epoch: string; readonly nowMs: number; readonly nextAskMs: number; readonly answer?: Buffer; readonly answerUntilMs?: number }) => Promise<void>;
+  /** Frees the concurrency of an admission without a claim. */
+  readonly release: (command: { readonly merchantNumber: string; readonly admissionId: string; readonly epoch: string }) => Promise<void>;
+  readonly settle: (command: SettleCommand) => Promise<SettleResult>;
+
+  /** Open claims of a merchant that are due: unknown ones whose next question has come, in-flight ones past their deadline. */
+  readonly findDue: (command: { readonly merchantNumber: string; readonly nowMs: number; readonly limit: number }) => Promise<readonly string[]>;
+  /** Takes the right to resolve a claim until `untilMs`: bumps its fence. In flight past its deadline becomes unknown. Undefined when another holds it, or it is final, in flight or absent. */
+  readonly lease: (command: { readonly merchantNumber: string; readonly keyHash: string; readonly nowMs: number; readonly untilMs: number }) => Promise<ClaimView | undefined>;
+  /** Sets when a leased claim is asked about next, and gives the lease back. */
+  readonly postpone: (command: { readonly merchantNumber: string; readonly keyHash: string; readonly fence: number; readonly nextAskMs: number }) => Promise<void>;
+  readonly findClaim: (command: { readonly merchantNumber: string; readonly keyHash: string }) => Promise<ClaimView | undefined>;
+  readonly usage: (command: { readonly merchantNumber: string; readonly counters: readonly string[] }) => Promise<readonly Usage[]>;
+  /** All merchants that have a slot, in no order. */
+  readonly merchants: () => Promise<readonly string[]>;
+
+  /** Cheap; called every 500 ms: also tells the store's own clock, where it has one. */
+  readonly epoch: () => Promise<{ readonly state: EpochState; readonly storeNowMs?: number }>;
+  /** Writes a new, unique epoch by compare-and-set on the previous one; false when another process was first. All slots are closed by it. */
+  readonly beginEpoch: (command: { readonly epoch: string; readonly previous?: string }) => Promise<boolean>;
+  /** Gives a merchant's facts back to its slot, in order; idempotent per admission id (contract.md section 8). Works in a closed epoch. */
+  readonly replay: (command: { readonly merchantNumber: string; readonly epoch: string; readonly nowMs: number; readonly facts: readonly Fact[] }) => Promise<void>;
+  /** Notes that an instance has replayed its journal; nonces of an unclean end keep slots closed until `closedUntilMs`. */
+  readonly report: (command: { readonly epoch: string; readonly instance: string; readonly closedUntilMs: number }) => Promise<void>;
+  /** Opens the epoch and the slots of these merchants, once all instances have reported; false when not all have. */
+  readonly openEpoch: (command: { readonly epoch: string; readonly instances: readonly string[]; readonly merchantNumbers: readonly string[]; readonly nowMs: number }) => Promise<boolean>;
+  /** Creates the slot of a merchant that the store has never seen, in an open epoch. */
+  readonly openSlot: (command: { readonly merchantNumber: string; readonly epoch: string }) => Promise<void>;
+
+  readonly close: () => Promise<void>;
+};

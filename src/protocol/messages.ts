@@ -1,0 +1,128 @@
+import type { Merchant, MerchantKey } from './merchant.ts';
+import type { Channel, Operation } from './operation.ts';
+import type { FinalOutcome, OutcomeKind } from './outcome.ts';
+
+/**
+ * What a request is, stage by stage. Each stage of the pipeline takes the type the stage before returned,
+ * so an order other than that of `pipeline/handle.ts` does not compile.
+ */
+
+/** The certificate a TLS peer proved to hold, read once per connection. */
+export type Peer = {
+  /** SHA-256 of the certificate's DER, base64url: `x5t#S256` of RFC 8705. */
+  readonly thumbprint: string;
+  /** Injective text of (authority, issuer, subject): the binding key. See identity/peer.ts. */
+  readonly bindingKey: string;
+  /** RFC 4514 text for people and logs. */
+  readonly subject: string;
+  readonly serialNumber: string;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** Why our own checks refuse the certificate, for a signed 403; undefined when it is acceptable. */
+  readonly refusal?: { readonly code: 'CERTIFICATE_EXPIRED' | 'CERTIFICATE_INVALID'; readonly reason: string };
+};
+
+/** How long each stage took, milliseconds; written by pipeline/stages, read by pipeline/event. */
+export type StageTimes = Record<string, number>;
+
+/** A request as it came off the wire: well-formed HTTP, nothing else is known. */
+export type Arrived = {
+  readonly requestId: string;
+  readonly receivedAtMs: number;
+  readonly times: StageTimes;
+  readonly peer: Peer;
+  readonly channel: Channel;
+  /** Peer address, text form. */
+  readonly address: string;
+  readonly method: string;
+  /** The raw request target: path and query as sent. */
+  readonly target: string;
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+};
+
+export type Identified = Arrived & { readonly merchant: Merchant };
+
+export type Routed = Identified & {
+  readonly operation: Operation;
+  readonly pathParameters: Readonly<Record<string, string>>;
+};
+
+/** The facts a verified signature established. */
+export type Verified = Routed & {
+  readonly key: MerchantKey;
+  readonly nonce: string;
+  readonly createdAtSeconds: number;
+  /** The exact bytes that were signed (RFC 9421 section 2.5), and the signature: evidence for the journal. */
+  readonly signatureBase: string;
+  readonly signature: Buffer;
+  /** SHA-256 of the body, raw; of no bytes when there is none. */
+  readonly bodyDigest: Buffer;
+};
+
+/** The body was read strictly, fits its schema and names the identity's merchant. */
+export type Opened = Verified & {
+  readonly body: Buffer;
+  /** The parsed body; undefined when there is none. */
+  readonly value: unknown;
+  readonly amountFen?: number;
+  readonly currency?: string;
+  readonly idempotencyKey?: string;
+};
+
+/** The store let it through: nonce and rates are spent, claim and limits are reserved. */
+export type Admitted = Opened & {
+  readonly admissionId: string;
+  readonly epoch: string;
+  readonly claim?: Claimed;
+  /** Values for `RateLimit` and `RateLimit-Policy`, when a rate rule applies. */
+  readonly rateHeaders: readonly string[];
+};
+
+/** What an admission holds in the store. */
+export type Claimed = {
+  readonly keyHash: string;
+  readonly fingerprint: string;
+  /** The `Idempotency-Key` towards the core. */
+  readonly derivedKey: string;
+  /** A core must not begin this request after this moment (contract.md section 6). */
+  readonly expiresAtMs: number;
+};
+
+/** `admitted` is in the journal and, where money moves, on the disk. */
+export type Journalled = Admitted & { readonly sequence: number };
+
+/** An answer as the core or a local operation gave it. */
+export type CoreAnswer = {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: Buffer;
+};
+
+export type Forwarded = Journalled & {
+  readonly outcome: OutcomeKind;
+  /** Present unless the outcome is unknown. */
+  readonly answer?: CoreAnswer;
+  /** For the log: why it is unknown, or what alarm to raise. */
+  readonly reason?: string;
+};
+
+export type Settled = Forwarded & { readonly settled: 'committed' | 'released' | 'held' | 'nothing' };
+
+/** A request whose key already has a claim: nothing is forwarded for it. */
+export type Known = Opened & {
+  readonly admissionId: string;
+  readonly rateHeaders: readonly string[];
+  readonly known: FinalOutcome | 'unresolved';
+  readonly keyHash: string;
+};
+
+/** What is sealed: an answer of the core (fresh, stored or resolved), or nothing but a refusal's problem document. */
+export type Reply = CoreAnswer & {
+  /** Extra headers as flat name, value list. */
+  readonly headers: readonly string[];
+  readonly closes?: boolean;
+};
+
+/** Bytes for the wire. */
+export type Sealed = { readonly status: number; readonly rawHeaders: readonly string[]; readonly body: Buffer; readonly closes: boolean };

@@ -1,0 +1,21 @@
+import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
+import type { Operation } from '../protocol/operation.ts';
+
+/**
+ * Everything the gateway knows about merchants and operations, compiled, immutable and swapped whole.
+ * Lookups cost the same however many merchants there are.
+ */
+export type Snapshot = {
+  /** Changes whenever any file behind it changes. */
+  readonly version: string;
+  /** Names (without port, lower case) that a Host header may carry. */
+  readonly hosts: ReadonlySet<string>;
+  readonly merchantNumbers: readonly string[];
+  readonly findMerchant: (number: string) => Merchant | undefined;
+  /** Merchant numbers bound to a certificate (see bindingKeyOf in protocol/distinguished-name), possibly none. */
+  readonly findBound: (bindingKey: string) => readonly string[];
+  readonly findKey: (keyid: string) => MerchantKey | undefined;
+  /** The operation of a method and a raw path without query; nothing is decoded. */
+  readonly findRoute: (method: string, path: string) => { readonly operation: Operation; readonly pathParameters: Readonly<Record<string, string>> } | undefined;
+  readonly findOperation: (id: string) => Operation | undefined;
+};
