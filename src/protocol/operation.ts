@@ -14,8 +14,11 @@ export type OutcomeRule = {
   readonly means: OutcomeKind;
 };
 
-/** Pairs of pointers that must hold the same value in the request (or its path) and in the core's answer. */
-export type RepeatRule = { readonly request: JsonPointer | `path:${string}`; readonly answer: JsonPointer };
+/**
+ * A value that a successful answer of the core must repeat. `request` is a pointer into the body, `path:name` for a path
+ * parameter, or `merchantNumber` for the merchant number of the identity; a body pointer that finds nothing asks for nothing.
+ */
+export type RepeatRule = { readonly request: JsonPointer | `path:${string}` | 'merchantNumber'; readonly answer: JsonPointer };
 
 /** How to ask the core what became of a request. */
 export type ResolveRule = {
@@ -24,6 +27,8 @@ export type ResolveRule = {
   /** Its path parameters: from the body by pointer, or from the path by `path:name`, or the derived key by `derivedKey`. */
   readonly parameters: Readonly<Record<string, JsonPointer | `path:${string}` | 'derivedKey'>>;
   readonly rules: readonly OutcomeRule[];
+  /** The answers that say "not found"; any other 404 leaves the outcome unknown. */
+  readonly notFoundRules?: readonly Omit<OutcomeRule, 'means'>[];
   /** When "not found" counts as failed: once every admission of the key has expired, or never. */
   readonly notFound: 'afterExpiry' | 'never';
 };
@@ -63,6 +68,8 @@ export type Operation = {
   readonly bodyBytesMax: number;
   /** Pointers into the body (`*` for any array index) with their class; C1 is not listed. */
   readonly dataClasses: readonly { readonly pointer: JsonPointer; readonly dataClass: DataClass }[];
+  /** Path and query parameters with their class; C1 is not listed. */
+  readonly parameterClasses?: readonly { readonly in: 'path' | 'query'; readonly name: string; readonly dataClass: DataClass }[];
   /** Problems of a parsed body, empty when it fits the schema. */
   readonly checkBody: (body: unknown) => readonly Problem[];
   /** Problems of path and query parameters (all text), empty when they fit. */
