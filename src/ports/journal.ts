@@ -1,27 +1,16 @@
 import type { FinalOutcome } from '../protocol/outcome.ts';
+import type { ReservationEntry, ResolveInputs } from '../protocol/reservation.ts';
 
-/** An amount or count held in one counter over one window. The window is fixed at admission. */
-export type ReservationEntry = {
-  /** Kind, scope, operation set, period start, currency: never a rule's name (contract.md section 5). */
-  readonly counter: string;
-  /** Fen, or 1 for counts. */
-  readonly add: number;
-  readonly windowEndsMs: number;
-};
-
-/** What any process needs to ask the core about a claim, from the store or a journal alone. JSON-safe. */
-export type ResolveInputs = {
-  readonly operationId: string;
-  readonly requestId: string;
-  readonly derivedKey: string;
-  /** Path parameters of the resolve operation, already taken from the request. */
-  readonly parameters: Readonly<Record<string, string>>;
-  /** Values the core's answer must repeat, by pointer into the answer. */
-  readonly repeat: Readonly<Record<string, string | number>>;
-};
+export type { ReservationEntry, ResolveInputs };
 
 /** The nonce of an admission that was sent to the store, whatever became of it. */
-export type NonceFact = { readonly type: 'nonce'; readonly merchantNumber: string; readonly admissionId: string; readonly nonce: string; readonly nonceUntilMs: number };
+export type NonceFact = {
+  readonly type: 'nonce';
+  readonly merchantNumber: string;
+  readonly admissionId: string;
+  readonly nonce: string;
+  readonly nonceUntilMs: number;
+};
 
 /** An admission that holds a claim (operations that move money). */
 export type AdmittedFact = {
@@ -40,16 +29,31 @@ export type AdmittedFact = {
 };
 
 /** Nothing was sent for this admission and nothing ever will be. */
-export type VoidedFact = { readonly type: 'voided'; readonly merchantNumber: string; readonly admissionId: string; readonly keyHash: string };
+export type VoidedFact = {
+  readonly type: 'voided';
+  readonly merchantNumber: string;
+  readonly admissionId: string;
+  readonly keyHash: string;
+};
 
 /** The final outcome of a key, by the answer of the core (`answered`) or by asking it (`resolved`). */
-export type OutcomeFact = { readonly type: 'outcome'; readonly merchantNumber: string; readonly admissionId: string; readonly keyHash: string; readonly outcome: FinalOutcome; readonly by: 'answered' | 'resolved' | 'operator' };
+export type OutcomeFact = {
+  readonly type: 'outcome';
+  readonly merchantNumber: string;
+  readonly admissionId: string;
+  readonly keyHash: string;
+  readonly outcome: FinalOutcome;
+  readonly by: 'answered' | 'resolved' | 'operator';
+};
 
 /** The facts a rebuild or a replay at start gives back to the store, in journal order. */
 export type Fact = NonceFact | AdmittedFact | VoidedFact | OutcomeFact;
 
 /** Evidence beside the facts; a rebuild skips it. `data` holds no secret, no C3 and no unmasked C2 value. */
-export type EvidenceRecord = { readonly type: 'request' | 'answer' | 'operator' | 'alarm'; readonly data: Readonly<Record<string, unknown>> };
+export type EvidenceRecord = {
+  readonly type: 'request' | 'answer' | 'operator' | 'alarm';
+  readonly data: Readonly<Record<string, unknown>>;
+};
 
 export type JournalEntry = Fact | EvidenceRecord;
 

@@ -1,6 +1,7 @@
 import type { Merchant, MerchantKey } from './merchant.ts';
 import type { Channel, Operation } from './operation.ts';
 import type { FinalOutcome, OutcomeKind } from './outcome.ts';
+import type { ReservationEntry, ResolveInputs } from './reservation.ts';
 
 /**
  * What a request is, stage by stage. Each stage of the pipeline takes the type the stage before returned,
@@ -79,10 +80,19 @@ export type Admitted = Opened & {
   readonly rateHeaders: readonly string[];
 };
 
-/** What an admission holds in the store. */
+/** What an admission holds in the store, and what its `admitted` record in the journal repeats. */
 export type Claimed = {
   readonly keyHash: string;
   readonly fingerprint: string;
+  /** How long the store remembers the nonce at least. */
+  readonly nonceUntilMs: number;
+  /** When the lease of this process ends; later the claim is unknown. */
+  readonly deadlineMs: number;
+  /** How long the final claim is kept at least. */
+  readonly keepUntilMs: number;
+  readonly resolve: ResolveInputs;
+  /** Empty for operations that reserve nothing. */
+  readonly reservation: readonly ReservationEntry[];
   /** The `Idempotency-Key` towards the core. */
   readonly derivedKey: string;
   /** A core must not begin this request after this moment (contract.md section 6). */
@@ -103,8 +113,12 @@ export type Forwarded = Journalled & {
   readonly outcome: OutcomeKind;
   /** Present unless the outcome is unknown. */
   readonly answer?: CoreAnswer;
-  /** For the log: why it is unknown, or what alarm to raise. */
+  /** False when the core answered something that cannot be understood; true for every other outcome. */
+  readonly understood: boolean;
+  /** For the log: why it is unknown. */
   readonly reason?: string;
+  /** For the log and the journal: what an operator must look at. */
+  readonly alarm?: string;
 };
 
 export type Settled = Forwarded & { readonly settled: 'committed' | 'released' | 'held' | 'nothing' };
@@ -117,12 +131,20 @@ export type Known = Opened & {
   readonly keyHash: string;
 };
 
-/** What is sealed: an answer of the core (fresh, stored or resolved), or nothing but a refusal's problem document. */
+/** What is sealed: an answer of the core (fresh, stored or resolved) or a refusal's problem document. */
 export type Reply = CoreAnswer & {
   /** Extra headers as flat name, value list. */
   readonly headers: readonly string[];
-  readonly closes?: boolean;
+  readonly connection: ConnectionEnd;
 };
 
+/** What happens to the connection: kept, closed after the answer, or destroyed without one. */
+export type ConnectionEnd = 'keep' | 'close' | 'destroy';
+
 /** Bytes for the wire. */
-export type Sealed = { readonly status: number; readonly rawHeaders: readonly string[]; readonly body: Buffer; readonly closes: boolean };
+export type Sealed = {
+  readonly status: number;
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+  readonly connection: ConnectionEnd;
+};
