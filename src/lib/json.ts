@@ -29,7 +29,7 @@ const KEYS_MAX = 10_000;
  * Reads a JSON document (RFC 8259) that has exactly one reading, for every parser. Throws JsonProblem for anything else.
  *
  * Refused beyond the grammar: invalid UTF-8 and a BOM, names that repeat within an object after unescaping, lone surrogates, numbers that
- * JavaScript would write differently (1.0, 1e2, -0, 2^53+1, 1e400), and more depth or names than the bounds. Linear in the
+ * JavaScript would write differently (1.0, 1e2, -0, 2^53+1, 1e400), whole numbers beyond 2^53 - 1, and more depth or names than the bounds. Linear in the
  * length of the input. Objects get every name, `__proto__` too, as an own property, as JSON.parse does it.
  */
 export function parseStrictJson(input: Uint8Array, bounds: JsonBounds = {}): unknown {
@@ -181,7 +181,9 @@ function scanNumber(scan: Scan): void {
   if (scan.at === start) throw new JsonProblem('expected a value', start);
   const text = scan.bytes.toString('latin1', start, Math.min(scan.at, start + NUMBER_CHARACTERS_MAX + 1));
   if (!NUMBER.test(text) && text.length <= NUMBER_CHARACTERS_MAX) throw new JsonProblem('a number is malformed', start);
-  if (String(Number(text)) !== text) throw new JsonProblem('a number is not in its shortest plain form, or too large to be exact', start);
+  const value = Number(text);
+  if (String(value) !== text) throw new JsonProblem('a number is not in its shortest plain form, or too large to be exact', start);
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new JsonProblem('a whole number is beyond 2^53 - 1', start);
 }
 
 /** Offset of the first byte that is not UTF-8: decoding replaces it, and the text before it has its length in bytes. */

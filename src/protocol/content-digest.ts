@@ -24,12 +24,17 @@ export function contentDigestOf(digest: Uint8Array): string {
   return `sha-256=${serialiseByteSequence(digest)}`;
 }
 
-/** Compares every known digest with the body; one that differs is enough to refuse. */
-export function compareDigests(digests: readonly Digest[], body: Uint8Array): DigestResult {
-  const known = digests.filter(({ algorithm }) => HASHES.has(algorithm));
-  if (known.length === 0) return 'unknown';
-  const same = known.every(({ algorithm, value }) => sameBytes((HASHES.get(algorithm) as (body: Uint8Array) => Buffer)(body), value));
-  return same ? 'same' : 'different';
+/** Compares every known digest with the body; one that differs is enough to refuse. `bodySha256` spares hashing twice. */
+export function compareDigests(digests: readonly Digest[], body: Uint8Array, bodySha256?: Uint8Array): DigestResult {
+  let result: DigestResult = 'unknown';
+  for (const { algorithm, value } of digests) {
+    const hash = HASHES.get(algorithm);
+    if (!hash) continue;
+    const computed = algorithm === 'sha-256' && bodySha256 ? bodySha256 : hash(body);
+    if (!sameBytes(computed, value)) return 'different';
+    result = 'same';
+  }
+  return result;
 }
 
 /** Whether a Content-Digest field, spelled canonically and without duplicates, is that of the body. For answers, in the SDK. */

@@ -1,0 +1,58 @@
+import { Refusal } from '../protocol/errors.ts';
+import { allHeaders, COVERED_WHEN_SENT, HEADER } from '../protocol/headers.ts';
+import { authorityOf, type Component, findRequestValue, type RequestFacts } from '../protocol/signature-base.ts';
+
+/** A request as the signature sees it. */
+export type SignedMessage = RequestFacts & { readonly body: Uint8Array };
+
+/** A covered component with the value it has in this request. */
+export type Covered = { readonly name: string; readonly value: string };
+
+const ALWAYS: readonly string[] = ['@method', '@target-uri'];
+const WITH_BODY: readonly string[] = [HEADER.contentDigest, HEADER.contentType];
+/** Headers that decide something, so that a second line would be a second reading. */
+const SENT_ONCE: readonly string[] = ['host', HEADER.contentType, ...COVERED_WHEN_SENT];
+
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?$/;
+
+/**
+ * The covered components with their values, in order, if the signature covers what contract.md section 3 demands of this request.
+ * The gateway decides what must be covered; the sender can only add. Throws HTTP_INVALID for a request whose Host is not one of ours
+ * or that sends a deciding header twice, else SIGNATURE_COVERAGE or SIGNATURE_INVALID.
+ */
+export function checkCoverage(request: SignedMessage, components: readonly Component[], hosts: ReadonlySet<string>): Covered[] {
+  checkHost(request, hosts);
+  const names = new Set(components.map(({ name }) => name));
+  if (names.size !== components.length) throw new Refusal('SIGNATURE_COVERAGE', { detail: 'A component is listed twice.' });
+  for (const name of requiredBy(request)) {
+    if (!names.has(name))
+      throw new Refusal('SIGNATURE_COVERAGE', { detail: `The signature must cover ${name}.`, members: { component: name } });
+  }
+  return components.map(({ name }) => ({ name, value: checkValue(request, name) }));
+}
+
+function requiredBy({ body, rawHeaders }: SignedMessage): string[] {
+  const whenSent = COVERED_WHEN_SENT.filter((name) => allHeaders(rawHeaders, name).length > 0);
+  return [...ALWAYS, ...(body.length > 0 ? WITH_BODY : []), ...whenSent];
+}
+
+/** Host and target make `@target-uri`, so both must be plain: exactly one known Host, an origin-form target. */
+function checkHost({ rawHeaders, target }: SignedMessage, hosts: ReadonlySet<string>): void {
+  for (const name of SENT_ONCE) {
+    if (allHeaders(rawHeaders, name).length > 1) throw new Refusal('HTTP_INVALID', { detail: `${name} is sent more than once.` });
+  }
+  if (!target.startsWith('/')) throw new Refusal('HTTP_INVALID', { detail: 'The target is not in origin form.' });
+  const name = HOST.exec(authorityOf(rawHeaders))?.[1];
+  if (name === undefined || !(hosts.has(name) || hosts.has(name.replace(/^\[|\]$/g, '')))) {
+    throw new Refusal('HTTP_INVALID', { detail: 'The Host is not a name of this gateway.' });
+  }
+}
+
+function checkValue(request: SignedMessage, name: string): string {
+  const value = findRequestValue(request, name);
+  if (value === undefined)
+    throw new Refusal('SIGNATURE_COVERAGE', { detail: 'A covered component is absent from the request or not known.' });
+  // The signature base is ASCII, one line for each component (RFC 9421 section 2.5).
+  if (!/^[\t\x20-\x7e]*$/.test(value)) throw new Refusal('SIGNATURE_INVALID', { detail: 'A covered component is not printable ASCII.' });
+  return value;
+}

@@ -1,0 +1,95 @@
+import { type InnerList, isInnerList } from 'structured-headers';
+import { Refusal } from '../../protocol/errors.ts';
+import { HEADER, SIGNATURE_LABEL, TAG } from '../../protocol/headers.ts';
+import {
+  type Component,
+  findFieldValue,
+  fitsParameter,
+  type SignatureInput,
+  type SignatureParameters,
+  serialiseComponent,
+  serialiseParams,
+  signatureBase,
+} from '../../protocol/signature-base.ts';
+import { checkCoverage, type SignedMessage } from '../coverage.ts';
+import { type DictionaryMember, readBytes, readDictionary } from '../dictionary.ts';
+import type { Presented } from '../presented.ts';
+
+/**
+ * The default scheme: HTTP Message Signatures, RFC 9421, with the coverage of contract.md section 3.
+ * Reads what the request presents; nothing here is proven yet. Throws SIGNATURE_MISSING, SIGNATURE_INVALID, SIGNATURE_COVERAGE or HTTP_INVALID.
+ */
+export function presentSignature(request: SignedMessage, hosts: ReadonlySet<string>): Presented {
+  const inputs = readField(request.rawHeaders, HEADER.signatureInput);
+  const signatures = readField(request.rawHeaders, HEADER.signature);
+  checkOnlyOne(inputs);
+  const [ours, theirs] = [inputs.get(SIGNATURE_LABEL), signatures.get(SIGNATURE_LABEL)];
+  if (!ours || !theirs) throw new Refusal('SIGNATURE_MISSING');
+  const input = readInput(ours);
+  const signature = readBytes(theirs);
+  if (!signature) throw invalid('The signature is not a byte sequence in canonical base64.');
+  const params = checkParameters(input.params);
+  const values = checkCoverage(request, input.components, hosts);
+  const lines = values.map(({ name, value }) => [serialiseComponent({ name, params: {} }), value] as const);
+  return { ...params, base: signatureBase(lines, ours.text), signature };
+}
+
+const invalid = (detail: string): Refusal => new Refusal('SIGNATURE_INVALID', { detail });
+
+function readField(rawHeaders: readonly string[], name: string): ReadonlyMap<string, DictionaryMember> {
+  const field = findFieldValue(rawHeaders, name);
+  if (field === undefined) throw new Refusal('SIGNATURE_MISSING');
+  const members = readDictionary(field);
+  if (!members) throw invalid(`${name} is not a dictionary in which every label stands once.`);
+  return members;
+}
+
+/** Our tag belongs to our label and to no other. Signatures that carry neither are somebody else's business. */
+function checkOnlyOne(inputs: ReadonlyMap<string, DictionaryMember>): void {
+  for (const [label, { value }] of inputs) {
+    if ((value[1].get('tag') === TAG.request) !== (label === SIGNATURE_LABEL)) throw new Refusal('SIGNATURE_MISSING');
+  }
+}
+
+/** Components and parameters of our member, which must be spelled as we would: `created=1.0` or a repeated parameter has a second reading. */
+function readInput({ text, value }: DictionaryMember): SignatureInput {
+  if (!isInnerList(value)) throw invalid('The signature input is not a list of components.');
+  const input = { components: readComponents(value), params: readParameters(value) };
+  if (serialiseParams(input) !== text) throw invalid('The signature input is not in its canonical spelling (RFC 9651 section 4.1).');
+  return input;
+}
+
+function readComponents([items]: InnerList): Component[] {
+  return items.map(([name, params]) => {
+    if (typeof name !== 'string') throw invalid('A component is not a string.');
+    if (params.size > 0) throw new Refusal('SIGNATURE_COVERAGE', { detail: 'Components of requests take no parameters.' });
+    return { name, params: {} };
+  });
+}
+
+function readParameters([, given]: InnerList): SignatureParameters {
+  const params: Record<string, string | number> = {};
+  for (const [name, value] of given) {
+    if (!fitsParameter(name, value)) throw invalid('A signature parameter is unknown or of the wrong type.');
+    params[name] = value;
+  }
+  return params;
+}
+
+/** 128 bits and more in base64url. */
+const NONCE = /^[A-Za-z0-9_-]{22,64}$/;
+const KEYID_LENGTH_MAX = 255;
+
+function checkParameters({ created, expires, nonce, keyid, alg }: SignatureParameters): Omit<Presented, 'base' | 'signature'> {
+  if (created === undefined || created < 0) throw invalid('The parameter created (integer seconds) is missing or negative.');
+  if (nonce === undefined || !NONCE.test(nonce)) throw invalid('The parameter nonce is not 22 to 64 characters of base64url.');
+  if (keyid === undefined) throw invalid('The parameter keyid is missing.');
+  if (keyid === '' || keyid.length > KEYID_LENGTH_MAX) throw new Refusal('KEY_UNKNOWN');
+  return {
+    createdAtSeconds: created,
+    nonce,
+    keyid,
+    ...(expires !== undefined && { expiresAtSeconds: expires }),
+    ...(alg !== undefined && { algorithm: alg }),
+  };
+}
