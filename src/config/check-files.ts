@@ -1,0 +1,114 @@
+import { type CertificateFile, checkKeyBelongs, loadCertificateFile, loadPrivateKey } from '../certificates/files.ts';
+import { UserError } from '../lib/user-error.ts';
+import { ALGORITHM_NAMES, findKeyProblem } from '../protocol/algorithms.ts';
+import type { Report } from './problems.ts';
+import type { GatewayConfig } from './schema.ts';
+import type { YamlFile, YamlPath } from './yaml-file.ts';
+
+/** A certificate that gateway.yaml names, with the place that names it and the key that belongs to it. */
+export type NamedCertificate = {
+  readonly path: YamlPath;
+  readonly certificate: string;
+  readonly key?: { readonly path: YamlPath; readonly file: string };
+};
+
+/** Every certificate and key file of gateway.yaml. */
+export function namedCertificates(config: GatewayConfig): NamedCertificate[] {
+  const { internet } = config.listeners;
+  const base = ['listeners', 'internet'];
+  const server = { path: [...base, 'certificate'], certificate: internet.certificate, key: { path: [...base, 'key'], file: internet.key } };
+  const authorities = config.authorities.flatMap(({ certificates }, i) =>
+    certificates.map((certificate, k) => ({ path: ['authorities', i, 'certificates', k], certificate })),
+  );
+  const answers = config.answers.keys.map(({ certificate, key }, i) => ({
+    path: ['answers', 'keys', i, 'certificate'],
+    certificate,
+    key: { path: ['answers', 'keys', i, 'key'], file: key },
+  }));
+  return [server, ...authorities, ...answers];
+}
+
+/** Whether every certificate and key can be read, is valid now, and belongs to the other. */
+export function checkFiles(source: YamlFile, config: GatewayConfig, nowMs: number, report: Report): void {
+  for (const named of namedCertificates(config)) checkCertificate(source, named, nowMs, report);
+  checkAuthorities(source, config, report);
+  checkRefusalKey(source, config, report);
+}
+
+function checkCertificate(source: YamlFile, named: NamedCertificate, nowMs: number, report: Report): void {
+  const loaded = tell(() => loadCertificateFile(named.certificate), source, named.path, report);
+  if (loaded) {
+    const { notBeforeMs, notAfterMs } = loaded.facts;
+    const when =
+      nowMs > notAfterMs
+        ? `has expired on ${iso(notAfterMs)}`
+        : nowMs < notBeforeMs
+          ? `is not valid before ${iso(notBeforeMs)}`
+          : undefined;
+    if (when) report(source.problem(named.path, `${named.certificate} ${when}; put a valid certificate there`));
+  }
+  const { key, certificate } = named;
+  if (!key) return;
+  const privateKey = tell(() => loadPrivateKey(key.file), source, key.path, report);
+  if (loaded && privateKey) tell(() => checkKeyBelongs(loaded.facts, privateKey, { certificate, key: key.file }), source, key.path, report);
+}
+
+function checkAuthorities(source: YamlFile, config: GatewayConfig, report: Report): void {
+  for (const [i, { certificates }] of config.authorities.entries()) {
+    for (const [k, file] of certificates.entries()) {
+      const loaded = findCertificate(file);
+      if (loaded && !loaded.facts.isAuthority)
+        report(
+          source.problem(
+            ['authorities', i, 'certificates', k],
+            `${file} is not the certificate of an authority (basicConstraints CA:TRUE)`,
+          ),
+        );
+    }
+  }
+}
+
+/** Refusals are signed before anything about the sender is proven, so their key must be a cheap one. */
+function checkRefusalKey(source: YamlFile, config: GatewayConfig, report: Report): void {
+  const keys = config.answers.keys.map(({ certificate }) => findCertificate(certificate)?.facts.publicKey);
+  if (keys.every((key) => key !== undefined && key.asymmetricKeyType === 'rsa'))
+    report(
+      source.problem(
+        ['answers', 'keys'],
+        'answers.keys: at least one must be an EC or Ed25519 key, since refusals are signed with it',
+        'key',
+      ),
+    );
+  for (const [i, key] of keys.entries()) {
+    if (key && !ALGORITHM_NAMES.some((name) => findKeyProblem(name, key) === undefined))
+      report(
+        source.problem(
+          ['answers', 'keys', i, 'certificate'],
+          'this key fits none of the signature algorithms; use P-256, P-384, Ed25519, or RSA of at least 2048 bits',
+        ),
+      );
+  }
+}
+
+/** The certificate of a file, when it can be read. */
+export function findCertificate(file: string): CertificateFile | undefined {
+  try {
+    return loadCertificateFile(file);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+/** Runs a step; what it says to the user becomes a problem at a place. */
+export function tell<T>(step: () => T, source: YamlFile, path: YamlPath, report: Report): T | undefined {
+  try {
+    return step();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    report(source.problem(path, error.message));
+    return undefined;
+  }
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();

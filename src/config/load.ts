@@ -1,0 +1,145 @@
+import { dirname, resolve } from 'node:path';
+import { checkFiles } from './check-files.ts';
+import { checkShape, describe } from './check-shape.ts';
+import { type Overrides, readEnvironment } from './environment.ts';
+import { isLoopback } from './loopback.ts';
+import { type ConfigurationProblem, checkNone, type Report } from './problems.ts';
+import { checkProduction } from './production.ts';
+import { GATEWAY, type GatewayConfig, type Profile } from './schema.ts';
+import { hint } from './suggest.ts';
+import { readYamlFile, type YamlFile } from './yaml-file.ts';
+
+export type LoadOptions = {
+  /** The gateway.yaml. */
+  readonly file: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly profile: Profile;
+  /** False skips what is about certificate and key files, for commands that do not serve. Default true. */
+  readonly checksFiles?: boolean;
+  /** For the validity of certificates; default now. */
+  readonly nowMs?: number;
+};
+
+/**
+ * Reads gateway.yaml, lays the environment over it, and makes every path absolute.
+ * Throws ConfigurationProblems with everything that is wrong, each with file, line and column.
+ */
+export function loadConfig(options: LoadOptions): GatewayConfig {
+  const problems: ConfigurationProblem[] = [];
+  const report: Report = (problem) => void problems.push(problem);
+  const overrides = readEnvironment(options.environment, report);
+  const source = readYamlFile(resolve(options.file), report);
+  const written = source && checkShape(source, GATEWAY, report);
+  checkNone(written ? [] : problems);
+  const config = resolveConfig(source as YamlFile, written as Written, overrides, options.profile);
+  checkMeaning(source as YamlFile, config, report);
+  if (options.checksFiles ?? true) checkFiles(source as YamlFile, config, options.nowMs ?? Date.now(), report);
+  if (options.profile === 'production') checkProduction(source as YamlFile, config, options.checksFiles ?? true, report);
+  checkNone(problems);
+  return config;
+}
+
+type Written = NonNullable<ReturnType<typeof checkShape<typeof GATEWAY>>>;
+
+/** Environment over file, defaults of the profile, absolute paths. */
+function resolveConfig(source: YamlFile, written: Written, overrides: Overrides, profile: Profile): GatewayConfig {
+  const here = (path: string) => resolve(dirname(source.file), path);
+  const dataDirectory = overrides.dataDirectory === undefined ? here(written.dataDirectory) : resolve(overrides.dataDirectory);
+  const certificatesDirectory =
+    overrides.certificatesDirectory === undefined ? here(written.certificatesDirectory) : resolve(overrides.certificatesDirectory);
+  const certificate = (path: string) => resolve(certificatesDirectory, path);
+  const { internet, status } = written.listeners;
+  return {
+    ...written,
+    file: source.file,
+    profile,
+    dataDirectory,
+    certificatesDirectory,
+    secretsDirectory: resolve(dataDirectory, written.secretsDirectory ?? 'keys'),
+    listeners: {
+      internet: {
+        ...internet,
+        address: internet.address ?? (profile === 'development' ? '127.0.0.1' : '0.0.0.0'),
+        port: overrides.internetPort ?? internet.port,
+        certificate: certificate(internet.certificate),
+        key: certificate(internet.key),
+      },
+      status: { ...status, port: overrides.statusPort ?? status.port },
+    },
+    authorities: written.authorities.map(({ name, certificates }) => ({ name, certificates: certificates.map(certificate) })),
+    answers: {
+      ...written.answers,
+      keys: written.answers.keys.map((row) => ({ ...row, certificate: certificate(row.certificate), key: certificate(row.key) })),
+    },
+    store: absoluteStore(overrides.store ?? written.store, dataDirectory),
+    journal: { ...written.journal, directory: resolve(dataDirectory, written.journal.directory) },
+    core: { ...written.core, url: coreUrl(written.core.url, overrides.corePort) },
+    operations: written.operations.map(here),
+    plans: here(written.plans),
+    merchants: here(written.merchants),
+  };
+}
+
+const absoluteStore = (store: string, dataDirectory: string): string =>
+  store.startsWith('sqlite:') ? `sqlite:${resolve(dataDirectory, store.slice('sqlite:'.length))}` : store;
+
+function coreUrl(written: string, port: number | undefined): string {
+  if (!URL.canParse(written)) return written;
+  const url = new URL(written);
+  if (port !== undefined) url.port = String(port);
+  return url.origin;
+}
+
+/** What no single key can tell: names that must agree with each other, and values with a meaning beyond their form. */
+function checkMeaning(source: YamlFile, config: GatewayConfig, report: Report): void {
+  const { instance, instances, authorities, timeZone } = config;
+  if (!instances.includes(instance)) report(source.problem(['instance'], `instances: must list this instance, ${describe(instance)}`));
+  if (!isTimeZone(timeZone))
+    report(source.problem(['timeZone'], `timeZone: expected a time zone such as Asia/Shanghai, found ${describe(timeZone)}`));
+  if (!URL.canParse(config.core.url))
+    report(source.problem(['core', 'url'], `core.url: expected http://HOST:PORT, found ${describe(config.core.url)}`));
+  reportTwice(source, 'instances', instances, report);
+  reportTwice(
+    source,
+    'authorities',
+    authorities.map(({ name }) => name),
+    report,
+    'name',
+  );
+  reportTwice(
+    source,
+    'answers.keys',
+    config.answers.keys.map(({ keyid }) => keyid),
+    report,
+    'keyid',
+  );
+  const known = authorities.map(({ name }) => name);
+  for (const [index, name] of config.listeners.internet.authorities.entries()) {
+    if (!known.includes(name))
+      report(
+        source.problem(
+          ['listeners', 'internet', 'authorities', index],
+          `there is no authority ${describe(name)} in authorities${hint(name, known)}`,
+        ),
+      );
+  }
+  if (config.profile === 'development' && !isLoopback(config.listeners.internet.address))
+    report(source.problem(['listeners', 'internet', 'address'], 'the development profile listens on loopback only; use 127.0.0.1 or ::1'));
+}
+
+function reportTwice(source: YamlFile, path: string, values: readonly string[], report: Report, key?: string): void {
+  for (const [index, value] of values.entries()) {
+    const first = values.indexOf(value);
+    if (first < index)
+      report(source.problem([...path.split('.'), index, ...(key ? [key] : [])], `${path}: ${describe(value)} is listed twice`));
+  }
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { ALGORITHM_NAMES } from '../protocol/algorithms.ts';
+import { choice, entry, list, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
+
+/** Every key of a merchant file, one row each. docs/config.md and config/schemas/merchant.json are generated from it. */
+
+const number = (reason: string) => text(REQUIRED, /^[0-9]{15}$/, 'a merchant number of 15 digits (in quotes)', reason);
+const operationId = text(REQUIRED, /^[A-Za-z][A-Za-z0-9._-]{0,63}$/, 'an operation id', 'operation id');
+const keyid = (standard: typeof OPTIONAL | typeof REQUIRED, reason: string) =>
+  text(standard, /^[A-Za-z0-9._:-]{1,128}$/, 'a key id of A-Z a-z 0-9 . _ : - (at most 128 characters)', reason);
+const moment = (reason: string) =>
+  text(
+    OPTIONAL,
+    /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$/,
+    'an RFC 3339 time such as 2026-11-22T00:00:00+08:00',
+    reason,
+  );
+
+const NAME = {
+  authority: text(
+    OPTIONAL,
+    /^[a-z0-9][a-z0-9-]{0,62}$/,
+    'the name of an authority',
+    'authority that issues the certificate; may be left out when gateway.yaml has only one',
+  ),
+  subject: text(
+    OPTIONAL,
+    /^[^\0]{1,1024}$/,
+    'a distinguished name as in RFC 4514',
+    'subject of the certificate, RFC 4514 (most specific part first), compared exactly',
+  ),
+  certificate: path(OPTIONAL, 'instead of subject: PEM file whose subject is taken; relative to certificatesDirectory'),
+};
+
+const KEY = entry({
+  certificate: path(OPTIONAL, 'PEM certificate with the public key; its validity bounds the key; relative to certificatesDirectory'),
+  publicKey: path(OPTIONAL, 'instead of certificate: PEM file with a public key'),
+  keyid: keyid(OPTIONAL, 'what signatures call the key; default: SHA-256 of its SubjectPublicKeyInfo, hex'),
+  algorithm: choice(
+    ALGORITHM_NAMES as [(typeof ALGORITHM_NAMES)[number]],
+    OPTIONAL,
+    'the one algorithm it may be used with; default: rsa-v1_5-sha256 for RSA, else what the key is for',
+  ),
+  notBefore: moment('the key is not known before'),
+  notAfter: moment('the key is not known after'),
+});
+
+const DELEGATION = entry({
+  ...NAME,
+  reference: text(REQUIRED, /^\S.{0,255}$/s, 'the document that grants it', 'the written agreement, for the auditor'),
+  keyids: list(keyid(REQUIRED, 'key id'), [], 0, 'keys of other merchants that may sign for this one', 64),
+});
+
+/** A rule's change in a merchant file; what it makes together with the plan's rule is checked against the rule's schema. */
+const OVERRIDES = z
+  .record(
+    z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: 'expected the name of a rule' }),
+    z.looseObject({}, { error: 'expected keys of a rule' }),
+    {
+      error: 'expected a map of rule names',
+    },
+  )
+  .default({})
+  .meta({
+    description: 'rules of the plan that are other for this merchant: rule name, then the keys that differ; or a rule of its own, complete',
+  });
+
+export const MERCHANT = entry({
+  number: number('merchant number (商户号), in quotes'),
+  name: text(REQUIRED, /^\S.{0,127}$/s, 'a name of 1 to 128 characters', 'name, for people'),
+  status: choice(['active', 'suspended'], 'active', 'a suspended merchant is refused with every request'),
+  channels: list(choice(['internet', 'dedicated'], REQUIRED, 'channel'), ['internet'], 1, 'ways it may come', 2),
+  names: list(
+    entry(NAME),
+    REQUIRED,
+    1,
+    'the certificates it may connect with, by issuer and subject; each belongs to one merchant only',
+    64,
+  ),
+  keys: list(KEY, REQUIRED, 1, 'keys that its requests may be signed with', 64),
+  delegations: list(DELEGATION, [], 0, 'certificates of others that may act for this merchant, by written agreement', 64),
+  plan: text(REQUIRED, /^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of a plan', 'plan of plans.yaml'),
+  overrides: OVERRIDES,
+  operations: list(operationId, OPTIONAL, 1, 'operations its contract includes; default: all', 1_000),
+  answers: section(
+    {
+      algorithm: choice(
+        ALGORITHM_NAMES as [(typeof ALGORITHM_NAMES)[number]],
+        'ecdsa-p256-sha256',
+        'algorithm of our signatures for it; one of `answers.keys` must be able to do it',
+      ),
+    },
+    'Answers to this merchant.',
+  ),
+});
+
+export type MerchantFile = z.output<typeof MERCHANT>;
+export type MerchantName = MerchantFile['names'][number];
+export type MerchantKeyEntry = MerchantFile['keys'][number];

@@ -1,0 +1,229 @@
+import type { z } from 'zod';
+import { entry, integer, list, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
+
+/**
+ * Every key of config/gateway.yaml, one row each: default, bounds with unit, reason. Nothing in the gateway is bounded that is
+ * not bounded here. docs/config.md and config/schemas/gateway.json are generated from it.
+ */
+
+const instanceName = (standard: string | typeof REQUIRED, reason: string) =>
+  text(standard, /^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and - (at most 63 characters)', reason);
+
+const address = (standard: string | typeof OPTIONAL, reason: string) =>
+  text(standard, /^[0-9A-Fa-f:.]{2,45}$|^localhost$/, 'an IP address or localhost', reason);
+
+const port = (standard: number, reason: string) => integer(standard, 0, 65_535, '', `${reason}; 0 takes any free port`);
+
+const AUTHORITY = entry({
+  name: text(REQUIRED, /^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and -', 'what merchant files call this authority'),
+  certificates: list(
+    path(REQUIRED, 'PEM file, relative to certificatesDirectory'),
+    REQUIRED,
+    1,
+    "the authority's certificates: the one that issues and, while it is replaced, its successor",
+    16,
+  ),
+});
+
+const ANSWER_KEY = entry({
+  keyid: text(
+    REQUIRED,
+    /^[A-Za-z0-9._-]{1,64}$/,
+    'a key id of A-Z a-z 0-9 . _ -',
+    'what the signature of an answer calls this key; merchants pin it',
+  ),
+  certificate: path(REQUIRED, 'PEM certificate, relative to certificatesDirectory'),
+  key: path(REQUIRED, 'PEM private key, relative to certificatesDirectory; readable by its owner only'),
+});
+
+const INTERNET = section(
+  {
+    address: address(OPTIONAL, 'address to listen on; default 0.0.0.0, and 127.0.0.1 in the development profile'),
+    port: port(8443, 'TCP port for merchants'),
+    certificate: path('server.crt', 'PEM chain that merchants see, leaf first; relative to certificatesDirectory'),
+    key: path('server.key', 'its private key; readable by its owner only'),
+    authorities: list(
+      text(REQUIRED, /^.{1,63}$/, 'the name of an authority', 'name of one of `authorities`'),
+      ['merchants'],
+      1,
+      'authorities whose certificates merchants may come with; no other certificate gets as far as HTTP',
+      16,
+    ),
+    connectionsMax: integer(10_000, 1, 1_000_000, '', 'connections at once; further ones are closed, so that memory stays bounded'),
+    headersTimeoutMs: integer(10_000, 100, 120_000, 'ms', 'until the last header of a request; cuts slow senders'),
+    requestTimeoutMs: integer(30_000, 100, 300_000, 'ms', 'until the last byte of a request'),
+    idleTimeoutMs: integer(60_000, 1_000, 600_000, 'ms', 'how long an idle connection is kept'),
+    headerBytesMax: integer(16_384, 4_096, 65_536, 'bytes', 'request line and headers together; larger ones are refused 431'),
+    handshakeTimeoutMs: integer(10_000, 100, 60_000, 'ms', 'until the TLS handshake is complete'),
+  },
+  'Where merchants connect by the internet: TLS 1.2 or 1.3 with a client certificate.',
+);
+
+export const GATEWAY = entry({
+  instance: instanceName(
+    'gateway-1',
+    'name of this gateway; its journals and admissions carry it, so no two running gateways may share it',
+  ),
+  instances: list(
+    instanceName(REQUIRED, 'name of an instance'),
+    ['gateway-1'],
+    1,
+    'all instances on one store, this one too; after a loss of the store all of them report',
+    64,
+  ),
+  hosts: list(
+    text(REQUIRED, /^[a-z0-9.:[\]-]{1,253}$/, 'a host name in lower case, without port', 'host name'),
+    ['localhost', '127.0.0.1'],
+    1,
+    'names that a Host header may carry, lower case, without port; @target-uri is made of it',
+    64,
+  ),
+  timeZone: text(
+    'Asia/Shanghai',
+    /^[A-Za-z0-9_+/-]{1,64}$/,
+    'a time zone such as Asia/Shanghai',
+    'business time zone: days and months of limits begin at its midnight',
+  ),
+  dataDirectory: path('../data', 'store, journals and keys; relative to this file; HUFU_DATA overrides it'),
+  certificatesDirectory: path('../certs', 'certificates; relative to this file; HUFU_CERTS overrides it'),
+  secretsDirectory: path(OPTIONAL, 'keys of the gateway itself; relative to dataDirectory, default `keys`'),
+  listeners: section(
+    {
+      internet: INTERNET,
+      status: section(
+        {
+          address: address('127.0.0.1', 'address to listen on; keep it off the internet'),
+          port: port(9100, 'TCP port'),
+        },
+        'Health and metrics, for operators.',
+      ),
+    },
+    'Listening sockets.',
+  ),
+  authorities: list(
+    AUTHORITY,
+    [{ name: 'merchants', certificates: ['merchants-authority.crt'] }],
+    1,
+    'certificate authorities that merchants come from',
+    16,
+  ),
+  answers: section(
+    {
+      keys: list(
+        ANSWER_KEY,
+        [
+          { keyid: 'platform-ec', certificate: 'signing/platform-ec.crt', key: 'signing/platform-ec.key' },
+          { keyid: 'platform-rsa', certificate: 'signing/platform-rsa.crt', key: 'signing/platform-rsa.key' },
+        ],
+        1,
+        'keys that sign our answers; at least one is an EC or Ed25519 key, since refusals are signed with it',
+        16,
+      ),
+      budgetPerSecond: integer(
+        20,
+        1,
+        10_000,
+        'answers/s',
+        'signed refusals for one certificate before its request signature verified; beyond it the socket is closed, since forging costs nothing and signing does',
+      ),
+      budgetBurst: integer(100, 1, 100_000, 'answers', 'how many of them at once'),
+    },
+    'Signing of answers.',
+  ),
+  flood: section(
+    {
+      perSecond: integer(
+        500,
+        1,
+        100_000,
+        'requests/s',
+        'requests of one certificate and address that are looked at before their signature is verified',
+      ),
+      burst: integer(1_000, 1, 1_000_000, 'requests', 'how many of them at once'),
+    },
+    'A bucket in each process that keeps forged signatures from burning CPU. Rates of a plan are counted exactly, elsewhere.',
+  ),
+  store: text(
+    'sqlite:store.db',
+    /^sqlite:[^\0]{1,4096}$|^rediss?:\/\/[^\s]{1,2048}$/,
+    'sqlite:FILE or redis://HOST:PORT',
+    'where nonces, keys and limits are decided; a SQLite file is relative to dataDirectory; HUFU_STORE or else REDIS_URL overrides it',
+  ),
+  storeTimeoutMs: integer(800, 50, 5_000, 'ms', 'how long one decision may take; later it is 503 and nothing is forwarded'),
+  journal: section(
+    {
+      directory: path('journal', 'relative to dataDirectory'),
+      groupMsMax: integer(2, 0, 50, 'ms', 'how long a record waits for others to share its fsync, under load'),
+      groupRecordsMax: integer(64, 1, 4_096, 'records', 'how many share one fsync'),
+      segmentBytesMax: integer(67_108_864, 1_048_576, 1_073_741_824, 'bytes', 'size of one journal file'),
+    },
+    'What was decided, hash-chained, on the disk before anything is forwarded.',
+  ),
+  core: section(
+    {
+      url: text(
+        'http://127.0.0.1:7001',
+        /^https?:\/\/[^\s/?#@]+\/?$/,
+        'http://HOST:PORT without path',
+        'the core; paths of the operations are appended; HUFU_PORT_CORE changes the port',
+      ),
+      connections: integer(64, 1, 1_024, '', 'connections to the core from one process'),
+      connectTimeoutMs: integer(2_000, 50, 30_000, 'ms', 'until a connection stands; nothing was sent then, so it is 503 and not unknown'),
+    },
+    'The system behind the gateway.',
+  ),
+  idempotency: section(
+    {
+      answerHours: integer(24, 1, 720, 'h', 'how long an answer is kept for repeats of its key'),
+      claimDays: integer(180, 32, 3_660, 'd', 'how long a used key is remembered; at least as long as the core replays it'),
+    },
+    'Idempotency-Keys.',
+  ),
+  resolve: section(
+    {
+      firstMs: integer(1_000, 50, 60_000, 'ms', 'from an unknown outcome to the first question to the core'),
+      factor: integer(2, 1, 10, '', 'each further wait is this many times longer'),
+      delayMsMax: integer(300_000, 1_000, 3_600_000, 'ms', 'the longest wait; questions never end before an answer'),
+      clockAllowanceMs: integer(
+        2_000,
+        0,
+        60_000,
+        'ms',
+        "how far the core's clock may be behind ours: not found is final only that long after the assertion expired",
+      ),
+    },
+    'How unknown outcomes are found out.',
+  ),
+  operations: list(
+    path(REQUIRED, 'OpenAPI 3.1 document'),
+    ['operations/payments.yaml'],
+    1,
+    'OpenAPI 3.1 documents with x-hufu; relative to this file',
+    256,
+  ),
+  plans: path('plans.yaml', 'limit plans; relative to this file'),
+  merchants: path('merchants', 'directory with one YAML or JSON file for each merchant; relative to this file'),
+});
+
+type DeepReadonly<T> = T extends readonly (infer E)[]
+  ? readonly DeepReadonly<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T;
+
+type Written = DeepReadonly<z.output<typeof GATEWAY>>;
+
+export type Profile = 'development' | 'production';
+
+/** The configuration as the program uses it: defaults and environment applied, every path absolute. */
+export type GatewayConfig = Omit<Written, 'secretsDirectory' | 'listeners'> & {
+  /** The gateway.yaml it came from. */
+  readonly file: string;
+  readonly profile: Profile;
+  readonly secretsDirectory: string;
+  readonly listeners: Omit<Written['listeners'], 'internet'> & {
+    readonly internet: Omit<Written['listeners']['internet'], 'address'> & { readonly address: string };
+  };
+  /** `sqlite:` and an absolute path, or a redis:// URL. */
+  readonly store: string;
+};
