@@ -10,7 +10,7 @@ import { type CertificateFacts, readCertificate } from './read.ts';
 export type CertificateFile = { readonly facts: CertificateFacts; readonly x509: X509Certificate; readonly pem: string };
 
 /** Reads a text file that the user named. Throws a UserError that says which file and why. */
-function readText(file: string): string {
+export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
@@ -38,6 +38,16 @@ export function loadPrivateKey(file: string): KeyObject {
     return createPrivateKey(text);
   } catch {
     throw new UserError(`${file} holds no private key that can be read: write an unencrypted PEM key (PKCS#8) into it`);
+  }
+}
+
+/** Reads a public key in PEM (SubjectPublicKeyInfo). Throws a UserError naming the file. */
+export function loadPublicKey(file: string): KeyObject {
+  const text = readText(file);
+  try {
+    return createPublicKey(text);
+  } catch (cause) {
+    throw new UserError(`${file} holds no public key that can be read: write a PEM block "BEGIN PUBLIC KEY" into it`, { cause });
   }
 }
 

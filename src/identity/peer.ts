@@ -1,0 +1,110 @@
+import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { checkLeafPolicy, isWithinValidity } from '../certificates/policy.ts';
+import { CertificateProblem } from '../certificates/problem.ts';
+import { type CertificateFacts, readCertificate } from '../certificates/read.ts';
+import { sha256 } from '../lib/bytes.ts';
+import { bindingKeyOf, printName, sameName } from '../protocol/distinguished-name.ts';
+import type { Peer } from '../protocol/messages.ts';
+import type { ListenerAuthority } from './authorities.ts';
+import { createRecent, type Recent } from './recent.ts';
+
+/** A leaf whose signature verified under the key of a known authority. What is wrong with it never changes, but for time. */
+type Known = { readonly peer: Peer; readonly problem: string | undefined };
+
+/** How many certificates are remembered for one set of authorities; strangers' ones never are. */
+const KNOWN_MAX = 4096;
+
+/** A reload makes a new list of authorities, and thereby forgets what was verified under the old one. */
+const knownByAuthorities = new WeakMap<readonly ListenerAuthority[], Recent<Known>>();
+
+/**
+ * Who is at the other end of a TLS connection, by the leaf certificate alone; the chain that the peer presents counts for
+ * nothing here. Call it once per connection, before any byte of HTTP is read.
+ *
+ * Undefined: nobody we know; destroy the socket. A Peer with `refusal`: one of our authorities signed the certificate, but
+ * it is expired or unfit; answer each request with that signed 403. Accepting needs both OpenSSL's `authorized` and our own
+ * checks. Why OpenSSL said no is never asked: for a certificate forged in our name the reason is the forger's choice.
+ */
+export function readPeer(socket: TLSSocket, authorities: readonly ListenerAuthority[], nowMs: number): Peer | undefined {
+  const leaf = socket.getPeerX509Certificate();
+  if (leaf === undefined) return undefined;
+  const known = findKnown(leaf, authorities);
+  return known && judge(known, socket.authorized === true, nowMs);
+}
+
+/** Only chooses between acceptance and two refusals of a certificate that one of our authorities signed. */
+function judge({ peer, problem }: Known, isAuthorized: boolean, nowMs: number): Peer {
+  if (problem === undefined && !isWithinValidity(peer, nowMs))
+    return { ...peer, refusal: { code: 'CERTIFICATE_EXPIRED', reason: 'the certificate has expired or is not valid yet' } };
+  if (problem !== undefined) return { ...peer, refusal: { code: 'CERTIFICATE_INVALID', reason: problem } };
+  if (!isAuthorized) return { ...peer, refusal: { code: 'CERTIFICATE_INVALID', reason: 'the certificate chain does not verify' } };
+  return peer;
+}
+
+function findKnown(leaf: X509Certificate, authorities: readonly ListenerAuthority[]): Known | undefined {
+  const recent = recentOf(authorities);
+  const der = leaf.raw;
+  const thumbprint = sha256(der).toString('base64url');
+  const found = recent.find(thumbprint);
+  if (found !== undefined) return found;
+  const authority = authorities.find(({ certificate }) => isIssuedBy(leaf, certificate));
+  if (authority === undefined) return undefined;
+  const known = readKnown(der, thumbprint, authority);
+  recent.keep(thumbprint, known);
+  return known;
+}
+
+function recentOf(authorities: readonly ListenerAuthority[]): Recent<Known> {
+  let recent = knownByAuthorities.get(authorities);
+  if (recent === undefined) {
+    recent = createRecent(KNOWN_MAX);
+    knownByAuthorities.set(authorities, recent);
+  }
+  return recent;
+}
+
+/** Whether the authority's key signed the leaf. The authority itself was checked when it was loaded. */
+function isIssuedBy(leaf: X509Certificate, authority: X509Certificate): boolean {
+  try {
+    return leaf.checkIssued(authority) && leaf.verify(authority.publicKey);
+  } catch {
+    // An algorithm that does not fit the key.
+    return false;
+  }
+}
+
+function readKnown(der: Uint8Array, thumbprint: string, authority: ListenerAuthority): Known {
+  try {
+    const facts = readCertificate(der);
+    return { peer: peerOf(facts, authority), problem: findProblem(facts, authority) };
+  } catch (error) {
+    if (!(error instanceof CertificateProblem)) throw error;
+    return { peer: { ...UNREADABLE, thumbprint }, problem: error.reason };
+  }
+}
+
+/** A certificate that our authority signed and that has no reading: bound to nobody, since no binding key is empty. */
+const UNREADABLE = { bindingKey: '', subject: '', serialNumber: '', notBeforeMs: 0, notAfterMs: 0 };
+
+function peerOf(facts: CertificateFacts, authority: ListenerAuthority): Peer {
+  return {
+    thumbprint: facts.thumbprint,
+    bindingKey: bindingKeyOf(authority.name, facts.subject),
+    subject: printName(facts.subject),
+    serialNumber: facts.serialNumber,
+    notBeforeMs: facts.notBeforeMs,
+    notAfterMs: facts.notAfterMs,
+  };
+}
+
+function findProblem(facts: CertificateFacts, authority: ListenerAuthority): string | undefined {
+  if (!sameName(facts.issuer, authority.facts.subject)) return 'the issuer is not spelt as its authority is';
+  try {
+    checkLeafPolicy(facts);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CertificateProblem) return error.reason;
+    throw error;
+  }
+}
