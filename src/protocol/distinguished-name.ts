@@ -66,9 +66,10 @@ export function findNameProblem(name: DistinguishedName): string | undefined {
  * Never compare printed names; see sameName.
  */
 export function printName(name: DistinguishedName): string {
-  return [...name]
-    .reverse()
-    .map((relative) => relative.map(printAttribute).join('+'))
+  // OpenSSL turns the attributes of one relative name round too; the RFC leaves their order open.
+  return name
+    .toReversed()
+    .map((relative) => relative.toReversed().map(printAttribute).join('+'))
     .join(',');
 }
 
@@ -108,7 +109,7 @@ export function parseName(text: string): DistinguishedName {
   let at = 0;
   for (;;) {
     const attribute = readAttribute(text, at);
-    relative.push(attribute.attribute);
+    relative.unshift(attribute.attribute);
     at = attribute.end;
     if (text[at] === '+') {
       at += 1;
