@@ -16,6 +16,9 @@ export type Snapshot = {
   readonly findBound: (bindingKey: string) => readonly string[];
   readonly findKey: (keyid: string) => MerchantKey | undefined;
   /** The operation of a method and a raw path without query; nothing is decoded. */
-  readonly findRoute: (method: string, path: string) => { readonly operation: Operation; readonly pathParameters: Readonly<Record<string, string>> } | undefined;
+  readonly findRoute: (
+    method: string,
+    path: string,
+  ) => { readonly operation: Operation; readonly pathParameters: Readonly<Record<string, string>> } | undefined;
   readonly findOperation: (id: string) => Operation | undefined;
 };
