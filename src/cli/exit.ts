@@ -22,7 +22,9 @@ const CALM_ENDS: readonly string[] = ['commander.helpDisplayed', 'commander.vers
 export function describeFailure(error: unknown): { readonly text: string; readonly exitCode: number } {
   if (error instanceof CommanderError) return { text: '', exitCode: CALM_ENDS.includes(error.code) ? EXIT.ok : EXIT.wrongUse };
   if (error instanceof UserError) {
-    return { text: `hufu: ${error.message}\n`, exitCode: error instanceof WrongUse ? EXIT.wrongUse : EXIT.refused };
+    // Several problems at once, as the configuration tells them, are several lines.
+    const text = error.message.replace(/^/gm, 'hufu: ');
+    return { text: `${text}\n`, exitCode: error instanceof WrongUse ? EXIT.wrongUse : EXIT.refused };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { text: `hufu: a fault in hufu itself; please report it with this text:\n${text}\n`, exitCode: EXIT.refused };

@@ -1,0 +1,115 @@
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
+import { UserError } from '../lib/user-error.ts';
+import { type AlgorithmName, defaultAlgorithm, findKeyProblem } from '../protocol/algorithms.ts';
+import { keyidOf } from '../protocol/keyid.ts';
+import type { Answer, CallRequest, WireRequest } from './answer.ts';
+import { createExchange, NoAnswer } from './exchange.ts';
+import { answerOf, answerOfSilence } from './outcome.ts';
+import { createTrust } from './platform-trust.ts';
+import { createRequestBuilder } from './request.ts';
+import { type SigningKey, signRequest } from './sign-request.ts';
+import { type PinnedKey, thumbprintOf } from './trust.ts';
+import { callUntilFinal, type UntilFinalOptions } from './until-final.ts';
+import { verifyAnswer } from './verify-answer.ts';
+
+/** Who we are, where the gateway is, and whom we trust. All certificates and keys are PEM texts. */
+export type MerchantOptions = {
+  /** `https://host` or `https://host:port`. */
+  readonly url: string;
+  /** May be left out when the certificate is bound to exactly one. */
+  readonly merchantNumber?: string;
+  /** TLS client certificate, its chain behind it, and its private key. */
+  readonly certificate: string;
+  readonly key: string;
+  /** Of `key`, when it is encrypted. */
+  readonly passphrase?: string;
+  /** Signs requests; the TLS key when left out. */
+  readonly signingKey?: string | KeyObject;
+  /** As registered with the operator; SHA-256 of the public key when left out (see keyidOf). */
+  readonly keyid?: string;
+  readonly algorithm?: AlgorithmName;
+  /** The authority of the gateway's TLS certificate. */
+  readonly authority: string;
+  /** Pinned keys that sign answers. */
+  readonly trustedKeys?: readonly PinnedKey[];
+  /** The authority that issues the certificates of answer keys; unknown keyids are then fetched and checked against it. */
+  readonly platformAuthority?: string;
+  /** For one delivery, connecting included; 30,000 when left out. */
+  readonly timeoutMs?: number;
+  /** Longest answer body; 8 MiB when left out. */
+  readonly answerBytesMax?: number;
+  /** Wall clock, ms since 1970. */
+  readonly now?: () => number;
+  /** Changes a signed request before it is sent: to rehearse refusals, in tests and with `hufu call`. */
+  readonly rehearse?: (signed: WireRequest) => WireRequest;
+};
+
+/** A connection to the gateway as one merchant. */
+export type MerchantClient = {
+  /** Delivers a request once. Never throws for what the network or the gateway does: that is in the Answer. */
+  readonly call: (request: CallRequest) => Promise<Answer>;
+  /** Delivers the same request under the same key until its outcome is final; see callUntilFinal. */
+  readonly callUntilFinal: (request: CallRequest, options?: UntilFinalOptions) => Promise<Answer>;
+  /** Ends all connections. */
+  readonly close: () => void;
+};
+
+const TIMEOUT_MS = 30_000;
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+const NONCE_BYTES = 16;
+
+/** A fresh nonce: 22 characters of base64url. */
+export const createNonce = (): string => randomBytes(NONCE_BYTES).toString('base64url');
+
+/** The key that signs requests, with its keyid and algorithm. Throws a UserError when they do not fit together. */
+export function readSigningKey(options: Pick<MerchantOptions, 'key' | 'passphrase' | 'signingKey' | 'keyid' | 'algorithm'>): SigningKey {
+  const { passphrase, signingKey = createPrivateKey({ key: options.key, ...(passphrase !== undefined && { passphrase }) }) } = options;
+  const key = typeof signingKey === 'string' ? createPrivateKey(signingKey) : signingKey;
+  const algorithm = options.algorithm ?? defaultAlgorithm(key);
+  const problem = findKeyProblem(algorithm, key);
+  if (problem) throw new UserError(`the signing key does not fit: ${problem}`);
+  return { key, algorithm, keyid: options.keyid ?? keyidOf(createPublicKey(key)) };
+}
+
+function checkPair(options: MerchantOptions): void {
+  const { key, passphrase } = options;
+  const privateKey = createPrivateKey({ key, ...(passphrase !== undefined && { passphrase }) });
+  if (new X509Certificate(options.certificate).checkPrivateKey(privateKey)) return;
+  throw new UserError('`key` is not the private key of `certificate` (the first one, when it holds a chain)');
+}
+
+/** Opens the way to the gateway. Throws a UserError when the options do not fit together; nothing is sent yet. */
+export function createMerchant(options: MerchantOptions): MerchantClient {
+  const { timeoutMs = TIMEOUT_MS, answerBytesMax = ANSWER_BYTES_MAX, now = Date.now, rehearse = (signed) => signed } = options;
+  checkPair(options);
+  const build = createRequestBuilder(options.url, options.merchantNumber);
+  const exchange = createExchange({ ...options, url: new URL(options.url), timeoutMs, answerBytesMax });
+  const signing = readSigningKey(options);
+  const thumbprint = thumbprintOf(options.certificate);
+
+  const sign = (request: CallRequest): WireRequest => {
+    const unsigned = build(request);
+    const { rawHeaders } = signRequest(unsigned, signing, { createdAtSeconds: Math.floor(now() / 1000), nonce: createNonce() });
+    return { ...unsigned, rawHeaders };
+  };
+  /** Signs with a fresh nonce and sends; what comes back is not verified yet. */
+  const deliver = async (request: CallRequest) => {
+    const sent = sign(request);
+    return { sent, received: await exchange.send(sent) };
+  };
+  const trust = createTrust(options, { deliver, thumbprint, now });
+
+  const call = async (request: CallRequest): Promise<Answer> => {
+    try {
+      const sent = rehearse(sign(request));
+      const received = await exchange.send(sent);
+      const findKey = await trust.keysFor(received);
+      const verdict = verifyAnswer(received, { request: sent, findKey, thumbprint, nowMs: now() });
+      return answerOf(received, verdict, request.idempotencyKey !== undefined);
+    } catch (error) {
+      if (error instanceof NoAnswer) return answerOfSilence(error.message, error.sent);
+      throw error;
+    }
+  };
+  return { call, callUntilFinal: (request, bounds) => callUntilFinal(call, request, bounds), close: exchange.close };
+}
