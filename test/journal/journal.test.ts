@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { readJournals } from '../../src/journal/journals.ts';
 import { withJournalLock } from '../../src/journal/lock.ts';
 import { readFacts } from '../../src/journal/read.ts';
+import { openSegment } from '../../src/journal/segment-files.ts';
 import { verifyJournal } from '../../src/journal/verify.ts';
 import { UserError } from '../../src/lib/user-error.ts';
 import {
@@ -61,11 +62,14 @@ test('append numbers records without gaps, and synced resolves only for what is 
 
 test('what is appended while a sync is under way goes with the next group: far fewer syncs than records', async (t) => {
   let syncs = 0;
-  const { openSegment } = await import('../../src/journal/segment-files.ts');
   const { journal } = await openTestJournal(t, await temporaryDirectory(t), {
     openSegment: async (path, how) => {
       const file = await openSegment(path, how);
-      return { ...file, datasync: () => ((syncs += 1), file.datasync()) };
+      const datasync = (): Promise<void> => {
+        syncs += 1;
+        return file.datasync();
+      };
+      return { ...file, datasync };
     },
   });
   syncs = 0;
@@ -98,11 +102,11 @@ test('a full segment is followed by one with a signed checkpoint that sums up wh
   await journal.close();
   const numbers = (await readdir(folder)).filter((name) => name.endsWith('.journal')).sort();
   assert.ok(numbers.length > 3);
-  const [checkpoint] = await recordsOf(segmentFile(folder, numbers.length));
-  assert.equal(checkpoint?.type, 'checkpoint');
-  assert.deepEqual(checkpoint?.committed, [{ counter: 'amount:day', windowEndsMs: 4_000_000_000_000, sum: 600 }]);
+  const checkpoint = (await recordsOf(segmentFile(folder, numbers.length)))[0] as Record<string, unknown>;
+  assert.equal(checkpoint.type, 'checkpoint');
+  assert.deepEqual(checkpoint.committed, [{ counter: 'amount:day', windowEndsMs: 4_000_000_000_000, sum: 600 }]);
   assert.deepEqual(
-    (checkpoint?.open as { admissionId: string }[]).map(({ admissionId }) => admissionId),
+    (checkpoint.open as { admissionId: string }[]).map(({ admissionId }) => admissionId),
     Array.from({ length: 9 }, (_, n) => `a${n + 11}`),
   );
   const verified = await verifyJournal(folder, { publicKey: journalPublicKey });
