@@ -1,0 +1,15 @@
+-- Takes the right to resolve a claim: bumps its fence. In flight past its deadline becomes unknown.
+-- KEYS  1 base of the merchant's slot
+-- ARGV  1 keyHash  2 nowMs  3 untilMs
+-- Result  the claim as viewOf shows it; nil when another holds it, or it is final, in flight or absent.
+-- @include "claim.lua"
+
+local keyHash, nowMs, claim = ARGV[1], tonumber(ARGV[2]), nameOf('claim', ARGV[1])
+local state, deadlineMs, leaseUntilMs, nextAskMs = unpack(redis.call('HMGET', claim, 'state', 'deadlineMs', 'leaseUntilMs', 'nextAskMs'))
+if not state then return nil end
+if stateAfterLease(keyHash, state, deadlineMs, nowMs) ~= 'unknown' then return nil end
+if tonumber(leaseUntilMs or '0') > nowMs then return nil end
+redis.call('HINCRBY', claim, 'fence', '1')
+redis.call('HSET', claim, 'leaseUntilMs', ARGV[3])
+setDue(keyHash, tonumber(nextAskMs or deadlineMs), tonumber(ARGV[3]))
+return viewOf(keyHash)

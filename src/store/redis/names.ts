@@ -1,0 +1,22 @@
+/** The names of the keys that are not made inside scripts; `shared.lua` holds the rest. */
+export type Names = {
+  /** Record of the store's epoch. */
+  readonly epoch: string;
+  /** Set of the merchants that have a slot. */
+  readonly merchants: string;
+  /** Base of a merchant's slot. The hash tag keeps everything of one merchant on one node of a cluster. */
+  readonly slot: (merchantNumber: string) => string;
+  /** The epoch in which a slot is open. */
+  readonly slotEpoch: (merchantNumber: string) => string;
+};
+
+/** All names begin with the prefix. */
+export function namesUnder(prefix: string): Names {
+  const slot = (merchantNumber: string) => `${prefix}{${merchantNumber}}`;
+  return {
+    epoch: `${prefix}epoch`,
+    merchants: `${prefix}merchants`,
+    slot,
+    slotEpoch: (merchantNumber) => `${slot(merchantNumber)}:epoch`,
+  };
+}

@@ -1,0 +1,82 @@
+import type { Store } from '../../ports/store.ts';
+import type { Connection } from './connection.ts';
+import type { EpochWatch } from './epoch.ts';
+import type { Names } from './names.ts';
+import { readClaim, readDecision, readTexts, readUsage } from './replies.ts';
+import { admitArguments, holdArguments, replayArguments, settleArguments, voidArguments } from './requests.ts';
+import { runScript, type ScriptArgument, type ScriptName } from './scripts.ts';
+
+/** A script with more facts would hold up every other command of the server for long. */
+const REPLAY_FACTS_MAX = 200;
+
+type Run = (name: ScriptName, merchantNumber: string, args: readonly ScriptArgument[]) => Promise<unknown>;
+type InEpoch = <T>(epoch: string, step: () => Promise<T>, otherwise: T) => Promise<T>;
+
+/** The part of Store that is about one merchant: one script each, in one round trip. */
+export function slotCommands(connection: Connection, names: Names, watch: EpochWatch): SlotCommands {
+  const run: Run = (name, merchantNumber, args) => connection.send((client) => runScript(client, name, names.slot(merchantNumber), args));
+  // The scripts compare the slot's epoch. Before them stands what they cannot see: that the server is another run than the
+  // epoch was written for. It costs nothing while all is well, and one look at the record when something differs.
+  const inEpoch: InEpoch = async (epoch, step, otherwise) => {
+    if (watch.isCurrent(epoch)) return step();
+    await connection.send(watch.read);
+    return watch.isCurrent(epoch) ? step() : otherwise;
+  };
+  return { ...decisions(run, inEpoch), ...questions(run), replay: replayWith(run, inEpoch, connection, names) };
+}
+
+type Decisions = Pick<Store, 'admit' | 'void' | 'hold' | 'release' | 'settle'>;
+type Questions = Pick<Store, 'findDue' | 'lease' | 'postpone' | 'findClaim' | 'usage'>;
+type SlotCommands = Decisions & Questions & Pick<Store, 'replay'>;
+
+function decisions(run: Run, inEpoch: InEpoch): Decisions {
+  return {
+    admit: (command) =>
+      inEpoch(command.epoch, async () => readDecision(command, await run('admit', command.merchantNumber, admitArguments(command))), {
+        kind: 'rebuilding',
+      }),
+    void: (command) => inEpoch(command.epoch, async () => (await run('void', command.merchantNumber, voidArguments(command))) === 1, false),
+    hold: (command) => inEpoch(command.epoch, async () => (await run('hold', command.merchantNumber, holdArguments(command))) === 1, false),
+    release: ({ merchantNumber, admissionId, epoch }) =>
+      inEpoch(epoch, async () => (await run('release', merchantNumber, [epoch, admissionId])) === 1, false),
+    settle: (command) =>
+      inEpoch(
+        command.epoch,
+        async () => String(await run('settle', command.merchantNumber, settleArguments(command))) as Awaited<ReturnType<Store['settle']>>,
+        'rebuilding',
+      ),
+  };
+}
+
+function questions(run: Run): Questions {
+  return {
+    findDue: async ({ merchantNumber, nowMs, limit }) => readTexts(await run('find-due', merchantNumber, [nowMs, limit])),
+    lease: async ({ merchantNumber, keyHash, nowMs, untilMs }) => {
+      const reply = await run('lease', merchantNumber, [keyHash, nowMs, untilMs]);
+      return reply === null ? undefined : readClaim(keyHash, reply);
+    },
+    postpone: async ({ merchantNumber, keyHash, fence, nextAskMs }) => {
+      await run('postpone', merchantNumber, [keyHash, fence, nextAskMs]);
+    },
+    findClaim: async ({ merchantNumber, keyHash }) => {
+      const reply = await run('find-claim', merchantNumber, [keyHash]);
+      return reply === null ? undefined : readClaim(keyHash, reply);
+    },
+    usage: async ({ merchantNumber, counters }) => readUsage(counters, await run('usage', merchantNumber, counters)),
+  };
+}
+
+/** In order and in parts: each fact is idempotent, so a replay that broke off is simply made again. */
+function replayWith(run: Run, inEpoch: InEpoch, connection: Connection, names: Names): Store['replay'] {
+  return ({ merchantNumber, epoch, nowMs, facts }) =>
+    inEpoch(
+      epoch,
+      async () => {
+        await connection.send((client) => client.sadd(names.merchants, merchantNumber));
+        for (let from = 0; from < facts.length; from += REPLAY_FACTS_MAX) {
+          await run('replay', merchantNumber, replayArguments(nowMs, facts.slice(from, from + REPLAY_FACTS_MAX)));
+        }
+      },
+      undefined,
+    );
+}

@@ -1,0 +1,46 @@
+import type { Store } from '../../ports/store.ts';
+import { readRedisAddress } from './address.ts';
+import { openConnection } from './connection.ts';
+import { epochCommands, watchEpoch } from './epoch.ts';
+import { namesUnder } from './names.ts';
+import { slotCommands } from './slot.ts';
+
+const COMMAND_TIMEOUT_MS = 500;
+const CONNECT_TIMEOUT_MS = 1000;
+const PREFIX = 'hufu:';
+
+export type RedisStoreOptions = {
+  /** `redis://[user:password@]host[:port][/database]`, `rediss://` for TLS; `?protocol=2` for RESP2, `?prefix=NAME:` for another prefix. */
+  readonly url: string;
+  /** How long a command may take before it rejects with StoreUnavailable; default 500. */
+  readonly commandTimeoutMs?: number;
+  /** How long connecting may take, and how long opening waits for it; default 1000. */
+  readonly connectTimeoutMs?: number;
+  /** What every key begins with; default that of the address, else `hufu:`. */
+  readonly prefix?: string;
+};
+
+/**
+ * The store on one Redis server (6.2 or newer), or on what a Sentinel or a proxy shows as one.
+ *
+ * Opening does not fail while the server is away: every command then rejects with StoreUnavailable at once, and the
+ * connection comes back by itself. It throws a UserError for a bad address, refused credentials and a server that evicts.
+ */
+export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
+  const { prefix, ...address } = readRedisAddress(options.url);
+  const names = namesUnder(options.prefix ?? prefix ?? PREFIX);
+  const watch = watchEpoch(names);
+  const connection = await openConnection({
+    address,
+    commandTimeoutMs: options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
+    connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    check: watch.check,
+    forget: watch.forget,
+  });
+  return {
+    kind: 'redis',
+    ...slotCommands(connection, names, watch),
+    ...epochCommands(connection, names, watch),
+    close: connection.close,
+  };
+}
