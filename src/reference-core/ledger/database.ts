@@ -6,7 +6,7 @@ import { CoreRefusal } from '../answers.ts';
 import { MIGRATIONS } from './schema.ts';
 
 /** How long a step waits for another process's write lock, ms, before it is refused as BUSY (nothing began then). */
-const LOCK_WAIT_MS_MAX = 5_000;
+const LOCK_WAIT_MS_DEFAULT = 5_000;
 const LOCK_RETRY_MS = 4;
 /** Only while the file is opened, before there is anything else to do. */
 const OPEN_BUSY_MS = 10_000;
@@ -31,10 +31,10 @@ const isBusy = (error: unknown): boolean => error instanceof Error && 'errcode' 
 
 /**
  * Waits without blocking the event loop: SQLite's own waiting would stop every other request of this process.
- * Throws CoreRefusal BUSY after LOCK_WAIT_MS_MAX.
+ * Throws CoreRefusal BUSY after `lockWaitMsMax`.
  */
-async function beginImmediate(raw: DatabaseSync): Promise<void> {
-  const giveUpAtMs = performance.now() + LOCK_WAIT_MS_MAX;
+async function beginImmediate(raw: DatabaseSync, lockWaitMsMax: number): Promise<void> {
+  const giveUpAtMs = performance.now() + lockWaitMsMax;
   for (;;) {
     try {
       raw.exec('BEGIN IMMEDIATE');
@@ -76,8 +76,9 @@ function openRaw(file: string): DatabaseSync {
     // SQLite gives its -wal and -shm files the mode of the database: nobody else reads the ledger.
     closeSync(openSync(file, 'a', 0o600));
     const raw = new DatabaseSync(file, { timeout: OPEN_BUSY_MS, enableForeignKeyConstraints: true });
-    // A lost commit would let a key run twice after a power cut, so that each commit is synced.
-    raw.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
+    // A lost commit would let a key run twice after a power cut, so that each commit is synced. Recursive triggers: without
+    // them INSERT OR REPLACE would delete rows behind the back of the append-only triggers.
+    raw.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA recursive_triggers = ON');
     return raw;
   } catch (error) {
     throw new UserError(
@@ -90,7 +91,7 @@ function openRaw(file: string): DatabaseSync {
 }
 
 /** Opens the ledger's file, makes it when absent (mode 0600) and brings its schema up to date. Throws UserError. */
-export function openDatabase(file: string): Database {
+export function openDatabase(file: string, options: { readonly lockWaitMsMax?: number } = {}): Database {
   const raw = openRaw(file);
   try {
     migrate(raw, file);
@@ -115,7 +116,7 @@ export function openDatabase(file: string): Database {
       return { changes: Number(changes), rowId: Number(lastInsertRowid) };
     },
     writeLocked: async (work) => {
-      await beginImmediate(raw);
+      await beginImmediate(raw, options.lockWaitMsMax ?? LOCK_WAIT_MS_DEFAULT);
       return commitOf(raw, work);
     },
     close: () => raw.close(),
