@@ -31,7 +31,9 @@ if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) {
 } else {
   const node = findNode();
   if (node === undefined) {
-    console.error('hufu: needs Node ' + NODE_MAJOR + ', found ' + process.version + '; run `npm ci` in the project, or install Node ' + NODE_MAJOR);
+    console.error(
+      'hufu: needs Node ' + NODE_MAJOR + ', found ' + process.version + '; run `npm ci` in the project, or install Node ' + NODE_MAJOR,
+    );
     process.exit(1);
   }
   const child = spawn(node, [main].concat(process.argv.slice(2)), { stdio: 'inherit' });

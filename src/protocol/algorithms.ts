@@ -43,7 +43,8 @@ export function findKeyProblem(name: AlgorithmName, key: KeyObject): string | un
   if (key.asymmetricKeyType !== keyType) return `${name} needs a key of type ${keyType}, found ${key.asymmetricKeyType ?? key.type}`;
   const details = key.asymmetricKeyDetails;
   if (curve && details?.namedCurve !== curve) return `${name} needs the curve ${curve}, found ${details?.namedCurve}`;
-  if (keyType === 'rsa' && (details?.modulusLength ?? 0) < RSA_BITS_MIN) return `an RSA key needs at least ${RSA_BITS_MIN} bits, found ${details?.modulusLength}`;
+  if (keyType === 'rsa' && (details?.modulusLength ?? 0) < RSA_BITS_MIN)
+    return `an RSA key needs at least ${RSA_BITS_MIN} bits, found ${details?.modulusLength}`;
   return undefined;
 }
 

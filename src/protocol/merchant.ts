@@ -25,7 +25,13 @@ export type RateRule = {
   readonly burst: number;
 };
 /** Bound on requests under way at once. */
-export type ConcurrencyRule = { readonly kind: 'concurrency'; readonly name: string; readonly scope: LimitScope; readonly operations: readonly string[]; readonly max: number };
+export type ConcurrencyRule = {
+  readonly kind: 'concurrency';
+  readonly name: string;
+  readonly scope: LimitScope;
+  readonly operations: readonly string[];
+  readonly max: number;
+};
 /** Bounds on the amount of one request, fen, both inclusive. */
 export type AmountRule = {
   readonly kind: 'amount';

@@ -10,6 +10,8 @@ export type Snapshot = {
   readonly version: string;
   /** Names (without port, lower case) that a Host header may carry. */
   readonly hosts: ReadonlySet<string>;
+  /** The largest request body that any operation takes, bytes. */
+  readonly bodyBytesMax: number;
   readonly merchantNumbers: readonly string[];
   readonly findMerchant: (number: string) => Merchant | undefined;
   /** Merchant numbers bound to a certificate (see bindingKeyOf in protocol/distinguished-name), possibly none. */

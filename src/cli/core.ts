@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { startCore } from '../reference-core/core.ts';
+import { locate } from './locate.ts';
+import { readPort, readProfile, untilStopped } from './serve.ts';
+
+const EXAMPLES = `
+Examples:
+  hufu core --profile development      the core of the development set, with seeded accounts
+  hufu core --database /var/lib/core/ledger.db --assertion-key /etc/hufu/assertion.pub
+
+The core is reached only through the gateway: it does nothing without the gateway's signed assertion.`;
+
+type Options = { profile: string; port?: string; address: string; database?: string; assertionKey?: string; faults?: boolean };
+
+/** `hufu core`: the reference core as a process of its own. */
+export function createCommand(): Command {
+  return new Command('core')
+    .description('Run the reference core: orders and payments over a double-entry ledger.')
+    .option('--profile <name>', 'development or production', 'production')
+    .option('--address <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <port>', 'TCP port (default HUFU_PORT_CORE, else 7001)')
+    .option('--database <file>', 'ledger (default core.db in the data directory)')
+    .option('--assertion-key <file>', "the gateway's public key (default keys/assertion.pub in the data directory)")
+    .option('--faults', 'development only: let tests break answers on purpose')
+    .addHelpText('after', EXAMPLES)
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  const { data } = locate({}, process.env);
+  const port = readPort(options.port ?? (process.env.HUFU_PORT_CORE || '7001'), '--port or HUFU_PORT_CORE');
+  const core = await startCore({
+    databaseFile: options.database ?? join(data, 'core.db'),
+    address: options.address,
+    port,
+    assertionPublicKeyFile: options.assertionKey ?? join(data, 'keys', 'assertion.pub'),
+    profile: readProfile(options.profile),
+    faults: options.faults === true,
+  });
+  console.log(`core ready on ${core.url}`);
+  await untilStopped();
+  await core.close();
+}

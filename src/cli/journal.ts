@@ -1,0 +1,89 @@
+import { createPublicKey } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { readJournals } from '../journal/journals.ts';
+import { type Verification, verifyJournal } from '../journal/verify.ts';
+import { formatTable } from '../lib/table.ts';
+import { UserError } from '../lib/user-error.ts';
+import { EXIT } from './exit.ts';
+import { locate } from './locate.ts';
+
+const EXAMPLES = `
+Examples:
+  hufu journal verify                     every journal in the data directory
+  hufu journal verify --directory /var/lib/hufu/journal/gateway-1 --key /etc/hufu/keys/journal.pub
+  hufu journal list
+
+\`verify\` finds every record that was changed, removed or moved, by its number. It works offline and needs no running gateway.`;
+
+type Options = { data?: string; directory?: string; key?: string; json?: boolean };
+
+/** `hufu journal`: looks at what was decided, and whether it is still what was written. */
+export function createCommand(): Command {
+  const journal = new Command('journal').description('Verify and list journals.').addHelpText('after', EXAMPLES);
+  const shared = (command: Command) =>
+    command.option('--data <directory>', 'the data directory (default HUFU_DATA)').option('--json', 'print JSON');
+  shared(journal.command('verify').description('Check hashes, numbers, signatures and anchors. Exit status 1 when something is wrong.'))
+    .option('--directory <directory>', 'one journal folder (default: all below the data directory)')
+    .option('--key <file>', 'public key of the checkpoints (default keys/journal.pub in the data directory)')
+    .action(verify);
+  shared(journal.command('list').description('Journals of this host.')).action(list);
+  return journal;
+}
+
+const rootOf = (options: Options): string => join(locate(options, process.env).data, 'journal');
+
+async function list(options: Options): Promise<void> {
+  const journals = await readJournals(rootOf(options));
+  if (options.json) {
+    console.log(JSON.stringify(journals));
+    return;
+  }
+  const rows = journals.map(({ instance, locked, cleanlyClosed, lastRecordAtMs }) => [
+    instance,
+    locked ? 'open' : cleanlyClosed ? 'closed' : 'ended uncleanly',
+    new Date(lastRecordAtMs).toISOString(),
+  ]);
+  console.log(formatTable([{ title: 'journal' }, { title: 'state' }, { title: 'last record' }], rows).join('\n'));
+}
+
+function readKey(options: Options): { publicKey?: ReturnType<typeof createPublicKey> } {
+  const file = options.key ?? join(locate(options, process.env).data, 'keys', 'journal.pub');
+  if (!existsSync(file)) {
+    if (options.key !== undefined) throw new UserError(`${file}: there is no such file; --key names the public key of the checkpoints`);
+    return {};
+  }
+  try {
+    return { publicKey: createPublicKey(readFileSync(file)) };
+  } catch (cause) {
+    throw new UserError(`${file}: this is no public key in PEM form`, { cause });
+  }
+}
+
+async function verify(options: Options): Promise<void> {
+  const key = readKey(options);
+  const directories = options.directory
+    ? [resolve(options.directory)]
+    : (await readJournals(rootOf(options))).map(({ directory }) => directory);
+  if (directories.length === 0) throw new UserError(`${rootOf(options)}: there is no journal; name one with --directory`);
+  if (directories.some((directory) => !existsSync(directory))) throw new UserError(`${directories[0]}: there is no such folder`);
+  const results: (Verification & { directory: string })[] = [];
+  for (const directory of directories) results.push({ directory, ...(await verifyJournal(directory, key)) });
+  console.log(options.json ? JSON.stringify(results) : results.map((result) => textOf(result, key.publicKey !== undefined)).join('\n'));
+  if (results.some(({ problems }) => problems.length > 0)) process.exitCode = EXIT.refused;
+}
+
+function textOf(result: Verification & { directory: string }, signed: boolean): string {
+  const { directory, records, segments, problems, tornBytes, cleanlyClosed, lastRecord, anchoredRecord, anchoredAtMs } = result;
+  const lines = [
+    `${directory}: ${problems.length === 0 ? 'whole' : 'NOT as it was written'}, ${records} records in ${segments} segments${signed ? '' : ' (signatures not checked: no key)'}`,
+  ];
+  for (const { segment, record, reason } of problems) lines.push(`  segment ${segment}, record ${record}: ${reason}`);
+  if (tornBytes > 0)
+    lines.push(`  ${tornBytes} bytes of a record at the end were never finished (a crash); they are cut at the next start`);
+  if (lastRecord > anchoredRecord)
+    lines.push(`  tail unanchored since record ${anchoredRecord}${anchoredAtMs > 0 ? `, ${new Date(anchoredAtMs).toISOString()}` : ''}`);
+  if (!cleanlyClosed) lines.push('  not closed: a gateway is writing it, or ended without notice');
+  return lines.join('\n');
+}

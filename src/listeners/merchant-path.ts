@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import type { Arrived, Peer, Sealed } from '../protocol/messages.ts';
+import type { Channel } from '../protocol/operation.ts';
+import { checkBounds } from './bounds.ts';
+import { readBody } from './read-body.ts';
+
+export type MerchantPathOptions = {
+  readonly channel: Channel;
+  /** The largest body any operation takes, bytes. */
+  readonly bodyBytesMax: number;
+  readonly peerOf: (socket: TLSSocket) => Peer | undefined;
+  /** The pipeline. */
+  readonly handle: (arrived: Arrived) => Promise<Sealed>;
+  /** Signs a refusal of a request that never reached the pipeline. */
+  readonly refuse: (arrived: Arrived, error: unknown) => Promise<Sealed>;
+  readonly isDraining: () => boolean;
+  readonly nowMs: () => number;
+};
+
+const NO_BODY = Buffer.alloc(0);
+
+function arrivedOf(request: IncomingMessage, peer: Peer, options: MerchantPathOptions): Arrived {
+  return {
+    requestId: randomUUID(),
+    receivedAtMs: options.nowMs(),
+    times: {},
+    peer,
+    channel: options.channel,
+    address: request.socket.remoteAddress ?? '',
+    method: request.method ?? '',
+    target: request.url ?? '',
+    rawHeaders: request.rawHeaders,
+    body: NO_BODY,
+  };
+}
+
+/** Bytes out. A merchant that has left misses its answer; its key will find it again. */
+function write(response: ServerResponse, sealed: Sealed, closes: boolean): void {
+  if (sealed.connection === 'destroy') {
+    response.destroy();
+    return;
+  }
+  const headers = [...sealed.rawHeaders, 'content-length', String(sealed.body.length)];
+  if (closes || sealed.connection === 'close') headers.push('connection', 'close');
+  response.writeHead(sealed.status, headers);
+  response.end(sealed.body);
+}
+
+/** The one thing mounted on the merchant path: bytes in, the pipeline, bytes out. Never rejects. */
+export function createMerchantPath(options: MerchantPathOptions): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const respond = async (request: IncomingMessage, peer: Peer): Promise<Sealed | undefined> => {
+    const arrived = arrivedOf(request, peer, options);
+    try {
+      checkBounds(request, options.bodyBytesMax);
+      const body = await readBody(request, options.bodyBytesMax);
+      return body && (await options.handle({ ...arrived, body }));
+    } catch (error) {
+      return options.refuse(arrived, error);
+    }
+  };
+  return async (request, response) => {
+    const peer = options.peerOf(request.socket as TLSSocket);
+    const sealed = peer && (await respond(request, peer));
+    if (!sealed || response.destroyed) response.destroy();
+    else write(response, sealed, options.isDraining());
+  };
+}

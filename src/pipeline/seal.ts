@@ -1,0 +1,64 @@
+import type { Signer } from '../ports/signer.ts';
+import type { AlgorithmName } from '../protocol/algorithms.ts';
+import { HEADER } from '../protocol/headers.ts';
+import type { Reply, Sealed, Settled } from '../protocol/messages.ts';
+import { signAnswer } from '../signature/sign.ts';
+import type { Event } from './event.ts';
+import type { Evidence } from './evidence.ts';
+import { problemReply, refusalFrom } from './problem.ts';
+import type { Reached, Stages } from './stages.ts';
+
+export type SealOptions = {
+  readonly answerSigners: ReadonlyMap<AlgorithmName, Signer>;
+  /** Signs what is answered before a request signature verified: an elliptic-curve key, since refusing must cost less than asking. */
+  readonly refusalSigner: Signer;
+  /** Takes one from the signing budget of a certificate; false when it is used up. */
+  readonly maySignFor: (thumbprint: string) => boolean;
+  readonly evidence: Evidence;
+  readonly event: Event;
+  readonly nowMs: () => number;
+};
+
+/** The same for every answer; none of them names us or our version. */
+const CONSTANT_HEADERS = ['cache-control', 'no-store', 'x-content-type-options', 'nosniff'] as const;
+
+const DESTROYED: Sealed = { status: 0, rawHeaders: [], body: Buffer.alloc(0), connection: 'destroy' };
+
+const isVerified = (reached: Reached | Settled): boolean => 'signatureBase' in reached;
+const isAccepted = (reached: Reached | Settled): boolean => 'settled' in reached || 'known' in reached;
+
+async function sign(options: SealOptions, reached: Reached | Settled, reply: Reply): Promise<Sealed> {
+  const verified = isVerified(reached);
+  const signer =
+    (verified && 'merchant' in reached && options.answerSigners.get(reached.merchant.answerAlgorithm)) || options.refusalSigner;
+  const headers = [
+    ...[HEADER.contentType, reply.contentType],
+    ...reply.headers,
+    ...[HEADER.hufuRequestId, reached.requestId],
+    ...[HEADER.hufuCertificate, reached.peer.thumbprint],
+    ...[HEADER.hufuVerified, verified ? '?1' : '?0'],
+  ];
+  const createdAtSeconds = Math.floor(options.nowMs() / 1000);
+  const signed = await signAnswer({ request: reached, status: reply.status, headers, body: reply.body, signer, createdAtSeconds });
+  return { status: reply.status, rawHeaders: [...headers, ...signed, ...CONSTANT_HEADERS], body: reply.body, connection: reply.connection };
+}
+
+/** Signs answers and refusals, binds them to request, status and certificate, and writes the one event of the request. */
+export function createSeal(options: SealOptions): Pick<Stages, 'seal' | 'refuse'> {
+  const { event, evidence } = options;
+  return {
+    seal: async (reached, reply) => {
+      const sealed = await sign(options, reached, reply);
+      if (isAccepted(reached)) evidence.appendAnswer(reached.requestId, sealed);
+      event.answered(reached, sealed);
+      return sealed;
+    },
+    refuse: async (reached, error) => {
+      const refusal = refusalFrom(error);
+      const within = isVerified(reached) || options.maySignFor(reached.peer.thumbprint);
+      const sealed = within ? await sign(options, reached, problemReply(refusal, reached.requestId)) : DESTROYED;
+      event.refused(reached, sealed, refusal);
+      return sealed;
+    },
+  };
+}

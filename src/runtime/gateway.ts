@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import type { GatewayConfig } from '../config/schema.ts';
+import { createCore } from '../forward/core-client.ts';
+import { loadAuthorities, trustOptions } from '../identity/authorities.ts';
+import { readPeer } from '../identity/peer.ts';
+import { loadKeyring } from '../keys/keyring.ts';
+import { systemClock } from '../lib/clock.ts';
+import { createLog } from '../lib/log.ts';
+import { createMetrics, type Metrics } from '../lib/metrics.ts';
+import { type Listener, listenInternet } from '../listeners/internet.ts';
+import { listenStatus, type Readiness, type StatusListener } from '../listeners/status.ts';
+import { createEvent } from '../pipeline/event.ts';
+import { handle } from '../pipeline/handle.ts';
+import type { Stages } from '../pipeline/stages.ts';
+import { loadRegistry } from '../registry/load.ts';
+import { wireStages } from './stages.ts';
+import { openState, type State } from './state.ts';
+
+export type RunningGateway = {
+  readonly ports: { readonly internet: number; readonly status: number };
+  /** Answers what has arrived, settles, closes journal and store; at most about `timeoutMs`. */
+  readonly stop: (timeoutMs: number) => Promise<void>;
+};
+
+export type GatewayOptions = {
+  /** Wraps the start of the status listener, so that the caller can say which port was in use. */
+  readonly whileStatusStarts?: (start: () => Promise<StatusListener>) => Promise<StatusListener>;
+  /** Where the log goes; default: standard error of the process, so that standard output stays for people. */
+  readonly log?: { readonly write: (line: string) => void };
+};
+
+/** Puts the gateway together and starts it. Throws a UserError for everything an operator can mend. */
+export async function startGateway(config: GatewayConfig, options: GatewayOptions = {}): Promise<RunningGateway> {
+  const log = createLog({ level: 'info', destination: options.log ?? process.stderr });
+  const metrics = createMetrics();
+  const event = createEvent(log, metrics, systemClock.nowMs);
+  const snapshot = loadRegistry(config);
+  const keyring = loadKeyring({
+    answerKeys: config.answers.keys,
+    secretsDirectory: config.secretsDirectory,
+    production: config.profile === 'production',
+    nowMs: systemClock.nowMs(),
+  });
+  const state = await openState(config, keyring, () => snapshot.merchantNumbers, log);
+  const core = createCore({ url: config.core.url, connections: config.core.connections, connectTimeoutMs: config.core.connectTimeoutMs });
+  const { stages, sweep } = wireStages({ config, keyring, snapshot: () => snapshot, core, state, event });
+  const closeBehind = async (timeoutMs: number) => {
+    sweep.stop();
+    await core.close();
+    await state.close(timeoutMs);
+  };
+  try {
+    await state.keeper.look(); // before the listeners open, every journal of this host is replayed into the store
+    const bodyBytesMax = snapshot.bodyBytesMax;
+    const internet = await startInternet(config, stages, metrics, bodyBytesMax);
+    const startStatus = () =>
+      listenStatus({ ...config.listeners.status, readiness: () => readinessOf(state), metrics: () => textOf(metrics) });
+    const status = await (options.whileStatusStarts?.(startStatus) ?? startStatus()).catch(async (error) => {
+      await internet.drain(0);
+      throw error;
+    });
+    state.keeper.start();
+    sweep.start();
+    return {
+      ports: { internet: internet.port, status: status.port },
+      stop: async (timeoutMs) => {
+        await internet.drain(timeoutMs);
+        await closeBehind(timeoutMs);
+        await status.close();
+      },
+    };
+  } catch (error) {
+    await closeBehind(0);
+    throw error;
+  }
+}
+
+function startInternet(config: GatewayConfig, stages: Stages, metrics: Metrics, bodyBytesMax: number): Promise<Listener> {
+  const { internet } = config.listeners;
+  const authorities = loadAuthorities(config.authorities.filter(({ name }) => internet.authorities.includes(name)));
+  return listenInternet({
+    ...internet,
+    certificate: readFileSync(internet.certificate, 'utf8'),
+    key: readFileSync(internet.key, 'utf8'),
+    authorities: trustOptions(authorities).ca,
+    bodyBytesMax,
+    handle: (arrived) => handle(arrived, stages),
+    refuse: stages.refuse,
+    readPeer: (socket) => readPeer(socket, authorities, systemClock.nowMs()),
+    onConnections: (count) => metrics.connections.set(count),
+    onRefused: (reason) => metrics.refusedConnections.inc({ reason }),
+    nowMs: systemClock.nowMs,
+  });
+}
+
+/** The core is not asked: its absence is answered request by request, and a probe must not take the gateway out for it. */
+function readinessOf({ keeper, journal }: State): Readiness[] {
+  const standing = keeper.standing();
+  return [
+    { name: 'store', ready: standing.kind === 'open', detail: standing.kind === 'open' ? 'open' : standing.code },
+    { name: 'journal', ready: journal.isWritable(), detail: journal.isWritable() ? 'writable' : 'closed for writing' },
+  ];
+}
+
+const textOf = async ({ registry }: Metrics) => ({ contentType: registry.contentType, text: await registry.metrics() });

@@ -1,0 +1,50 @@
+/** Commands that must reach the store, however long it is away: settle, hold, void. */
+export type UntilConfirmed = {
+  /** Runs a command now and again after failures, with growing pauses, until it resolves. Never rejects; `what` is for the log. */
+  readonly run: (what: string, command: () => Promise<unknown>) => void;
+  /** Resolves when nothing is outstanding, or after `timeoutMs`; tells how many are left. */
+  readonly drain: (timeoutMs: number) => Promise<number>;
+};
+
+const FIRST_PAUSE_MS = 50;
+const PAUSE_MS_MAX = 2_000;
+
+/** `onFailure` is told of each failed try. A command that still fails when the process ends is repeated by the replay of the journal. */
+export function createUntilConfirmed(onFailure: (what: string, error: unknown) => void): UntilConfirmed {
+  let outstanding = 0;
+  let whenIdle: (() => void) | undefined;
+  const attempt = async (what: string, command: () => Promise<unknown>): Promise<void> => {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
+      try {
+        await command();
+        return;
+      } catch (error) {
+        onFailure(what, error);
+        await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
+      }
+    }
+  };
+  return {
+    run: (what, command) => {
+      outstanding += 1;
+      void attempt(what, command).then(() => {
+        outstanding -= 1;
+        if (outstanding === 0) whenIdle?.();
+      });
+    },
+    drain: async (timeoutMs) => {
+      if (outstanding === 0) return 0;
+      let timer: NodeJS.Timeout | undefined;
+      await Promise.race([
+        new Promise<void>((resolve) => {
+          whenIdle = resolve;
+        }),
+        new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, timeoutMs);
+        }),
+      ]);
+      clearTimeout(timer);
+      return outstanding;
+    },
+  };
+}

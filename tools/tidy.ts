@@ -1,0 +1,79 @@
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+
+const FILE_LINES_MAX = 300;
+const FUNCTION_LINES_MAX = 70;
+/** Words that mark unfinished work, and calls that have one home. `allowed` are folders where they may stand. */
+const BANNED = [
+  { pattern: /\b(TODO|FIXME|XXX)\b/, why: 'finish it or open an issue', allowed: [] },
+  { pattern: /\bMath\.random\b/, why: 'randomness is node:crypto', allowed: [] },
+  { pattern: /@ts-(ignore|expect-error|nocheck)/, why: 'types are not switched off', allowed: [] },
+  {
+    pattern: /\bprocess\.env\b/,
+    why: 'environment variables are read by config and cli',
+    allowed: ['src/cli', 'src/config', 'src/main.ts'],
+  },
+] as const;
+/** Files nobody imports because something outside starts them. */
+const ENTRIES = ['src/main.ts', 'src/sdk/index.ts'];
+
+/** The longest function of a file by indentation: from a line that opens one to the line that closes it at the same depth. */
+function longestFunction(lines: readonly string[]): { line: number; length: number } {
+  let longest = { line: 0, length: 0 };
+  lines.forEach((text, start) => {
+    const opening = /^(\s*)(export )?(async )?function\b.*\{$|^(\s*)(export )?const \w+ = .*=> \{$/.exec(text);
+    if (!opening) return;
+    const indent = opening[1] ?? opening[4] ?? '';
+    const end = lines.findIndex((other, index) => index > start && (other === `${indent}}` || other === `${indent}};`));
+    if (end - start + 1 > longest.length) longest = { line: start + 1, length: end - start + 1 };
+  });
+  return longest;
+}
+
+function problemsOf(file: string, text: string): string[] {
+  const lines = text.split('\n');
+  const problems: string[] = [];
+  if (lines.length > FILE_LINES_MAX + 1)
+    problems.push(`${file}: ${lines.length} lines, at most ${FILE_LINES_MAX}; perhaps it is two rooms`);
+  const longest = longestFunction(lines);
+  if (longest.length > FUNCTION_LINES_MAX)
+    problems.push(`${file}:${longest.line}: a function of ${longest.length} lines, at most ${FUNCTION_LINES_MAX}`);
+  for (const { pattern, why, allowed } of BANNED) {
+    if (allowed.some((folder) => file.startsWith(folder))) continue;
+    lines.forEach((line, index) => {
+      if (pattern.test(line)) problems.push(`${file}:${index + 1}: ${pattern.source} is banned: ${why}`);
+    });
+  }
+  return problems;
+}
+
+/** Modules of src that nothing imports, and exports whose name stands nowhere else in the project. */
+function deadCode(texts: ReadonlyMap<string, string>): string[] {
+  const imported = new Set<string>();
+  for (const [file, text] of texts) {
+    for (const match of text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g))
+      imported.add(relative('.', resolve(dirname(file), match[1] as string)));
+  }
+  const problems: string[] = [];
+  const everything = [...texts.values()].join('\n');
+  for (const [file, text] of texts) {
+    if (!file.startsWith('src/')) continue;
+    if (!imported.has(file) && !ENTRIES.includes(file)) problems.push(`${file}: nothing imports it`);
+    for (const match of text.matchAll(/^export (?:async )?(?:function|const|type|class) (\w+)/gm)) {
+      const name = match[1] as string;
+      if ((everything.match(new RegExp(`\\b${name}\\b`, 'g'))?.length ?? 0) < 2)
+        problems.push(`${file}: ${name} is exported and used nowhere`);
+    }
+  }
+  return problems;
+}
+
+/** Everything the formatter and the linter cannot see: sizes, banned words, dead files and exports. */
+export function tidyProblems(): string[] {
+  const files = ['src', 'tools', 'test', 'bench'].flatMap((folder) => globSync(join(folder, '**/*.ts'))).sort();
+  const texts = new Map(files.map((file) => [file, readFileSync(file, 'utf8')]));
+  const own = [...texts]
+    .filter(([file]) => file.startsWith('src/') || file.startsWith('tools/'))
+    .filter(([file]) => file !== 'tools/tidy.ts');
+  return [...own.flatMap(([file, text]) => problemsOf(file, text)), ...deadCode(texts)];
+}
