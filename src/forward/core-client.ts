@@ -8,9 +8,9 @@ export type CoreOptions = {
   readonly connections: number;
   /** How long a request waits for a connected socket, ms; longer is CORE_UNAVAILABLE. */
   readonly connectTimeoutMs: number;
-  /** Largest answer, bytes: status line and headers (16 KiB unless given), and body. Beyond it the outcome is unknown. */
+  /** Largest answer, bytes: headers (16 KiB unless given) and body (1 MiB unless given). Beyond it the outcome is unknown. */
   readonly headerBytesMax?: number;
-  readonly answerBytesMax: number;
+  readonly answerBytesMax?: number;
   /** Most requests that wait for a socket (1000 unless given); more are CORE_UNAVAILABLE at once. */
   readonly waitingMax?: number;
   readonly tls?: NonNullable<HttpPoolOptions['tls']>;
@@ -25,7 +25,7 @@ export function createCore(options: CoreOptions): Core {
     connections: options.connections,
     connectTimeoutMs: options.connectTimeoutMs,
     headerBytesMax: options.headerBytesMax ?? 16_384,
-    answerBytesMax: options.answerBytesMax,
+    answerBytesMax: options.answerBytesMax ?? 1_048_576,
     waitingMax: options.waitingMax ?? 1_000,
     ...(options.tls ? { tls: options.tls } : {}),
   });
