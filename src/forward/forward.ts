@@ -17,16 +17,6 @@ export type ForwardOptions = {
   readonly assertionKey: AssertionKey;
   readonly clock: Clock;
   readonly local: LocalOperations;
-  /** What the core's clock may be behind ours, ms: "not found" counts only when asked this much after expiry. */
-  readonly clockAllowanceMs: number;
-};
-
-/** A question about a claim, from the store or a journal alone. */
-export type ClaimQuestion = {
-  readonly inputs: ResolveInputs;
-  readonly merchantNumber: string;
-  /** The latest expiry of all admissions of the key. */
-  readonly expiresAtMs: number;
   /** From the present snapshot; internal operations too. */
   readonly findOperation: (id: string) => Operation | undefined;
 };
@@ -37,16 +27,20 @@ export type Forward = {
    * no byte was sent; everything else that goes wrong is an unknown outcome.
    */
   readonly forward: (journalled: Journalled) => Promise<Forwarded>;
-  /** Asks the core what became of a claim. Changes nothing there; never rejects for anything the core does. */
-  readonly ask: (question: ClaimQuestion) => Promise<Resolution>;
+  /**
+   * Asks the core what became of a claim. `sentAfterExpiry`: the caller found, before it asked, that every admission of the
+   * key had expired, the clocks' difference allowed for. Never rejects for anything the core does.
+   */
+  readonly ask: (inputs: ResolveInputs, merchantNumber: string, sentAfterExpiry: boolean) => Promise<Resolution>;
 };
 
 export function createForward(options: ForwardOptions): Forward {
-  const { core, clock, assertionKey } = options;
+  const { core, clock, assertionKey, findOperation } = options;
 
   const forward = async (journalled: Journalled): Promise<Forwarded> => {
     const { operation } = journalled;
-    if (operation.answeredBy === 'gateway') return { ...journalled, outcome: 'succeeded', answer: answerHere(options.local, journalled) };
+    if (operation.answeredBy === 'gateway')
+      return { ...journalled, outcome: 'succeeded', understood: true, answer: answerHere(options.local, journalled) };
     const nowMs = clock.nowMs();
     const expiresAtMs = journalled.claim?.expiresAtMs ?? nowMs + ASSERTION_MS_MAX;
     // The core would refuse it, so sending could only turn "not executed" into "unknown".
@@ -54,21 +48,17 @@ export function createForward(options: ForwardOptions): Forward {
     const reply = await core.call(forwardCall(assertionKey, journalled, nowMs, expiresAtMs));
     if (reply.kind === 'notSent') throw unavailable(reply.reason);
     const { value, pathParameters, merchant } = journalled;
-    const classified = classify(operation, { value, pathParameters, merchantNumber: merchant.number }, reply);
-    return { ...journalled, ...classified, ...(reply.kind === 'answered' && reply.replayed ? { replayed: true } : {}) };
+    return { ...journalled, ...classify(operation, { value, pathParameters, merchantNumber: merchant.number }, reply) };
   };
 
-  const ask: Forward['ask'] = async ({ inputs, merchantNumber, expiresAtMs, findOperation }) => {
+  const ask: Forward['ask'] = async (inputs, merchantNumber, sentAfterExpiry) => {
     const original = findOperation(inputs.operationId);
     const rule = original?.resolve;
     const query = rule && findOperation(rule.operationId);
     if (!original || !rule || !query)
-      return { kind: 'unknown', reason: `${inputs.operationId}: the configuration no longer says how to ask about it` };
-    const nowMs = clock.nowMs();
-    const call = questionCall(assertionKey, query, inputs, merchantNumber, nowMs);
-    if (!call) return { kind: 'unknown', reason: `${query.path}: the claim does not hold its parameters` };
-    // Read before the question is sent: what it finds absent after this moment could no longer have begun.
-    const sentAfterExpiry = nowMs > expiresAtMs + options.clockAllowanceMs;
+      return { outcome: 'unknown', reason: `${inputs.operationId}: the configuration no longer says how to ask about it` };
+    const call = questionCall(assertionKey, query, inputs, merchantNumber, clock.nowMs());
+    if (!call) return { outcome: 'unknown', reason: `${query.path}: the claim does not hold its parameters` };
     return classifyResolution({ rule, query, original, inputs, sentAfterExpiry }, await core.call(call));
   };
 

@@ -21,8 +21,8 @@ export type Classified = {
   readonly reason?: string;
   /** Somebody must look: the core contradicts what was asked. */
   readonly alarm?: string;
-  /** The refusal of an unknown outcome: nothing came, or something that cannot be understood. */
-  readonly code?: 'OUTCOME_UNKNOWN' | 'CORE_ANSWER_INVALID';
+  /** False when the core answered something that cannot be understood; true for every other outcome. */
+  readonly understood: boolean;
 };
 
 /**
@@ -32,18 +32,17 @@ export type Classified = {
  */
 export function classify(operation: Operation, asked: Asked, reply: Exclude<CoreReply, { kind: 'notSent' }>): Classified {
   const read = readAnswer(operation, reply);
-  if (read.kind === 'unreadable')
-    return { outcome: 'unknown', code: read.answered ? 'CORE_ANSWER_INVALID' : 'OUTCOME_UNKNOWN', reason: read.reason };
+  if (read.kind === 'unreadable') return { outcome: 'unknown', understood: !read.answered, reason: read.reason };
   const { answer, value } = read;
   const means = operation.outcome.rules.find((rule) => matches(rule, answer.status, value))?.means ?? 'unknown';
   const place = findDifference(repeatedOf(operation, asked), means === 'succeeded', (pointer) => findAt(value, pointer));
   if (place !== undefined) {
     const alarm = `the core's answer ${answer.status} to ${operation.id} does not repeat at ${place} what was asked`;
-    return { outcome: 'unknown', code: 'CORE_ANSWER_INVALID', reason: alarm, alarm };
+    return { outcome: 'unknown', understood: false, reason: alarm, alarm };
   }
-  if (operation.idempotency === 'none') return { outcome: 'succeeded', answer };
-  if (means !== 'unknown') return { outcome: means, answer };
-  return { outcome: 'unknown', code: 'CORE_ANSWER_INVALID', reason: `no outcome rule matches the core's answer ${answer.status}` };
+  if (operation.idempotency === 'none') return { outcome: 'succeeded', understood: true, answer };
+  if (means !== 'unknown') return { outcome: means, understood: true, answer };
+  return { outcome: 'unknown', understood: false, reason: `no outcome rule matches the core's answer ${answer.status}` };
 }
 
 /** The values an answer must repeat. A body pointer that finds nothing asks for nothing. */

@@ -8,7 +8,7 @@ import { findDifference, matches, type ReadAnswer, readAnswer } from './answer.t
 
 /** What asking the core about a claim found out. `notYet`: not found, but an assertion of the key may still be used. */
 export type Resolution = {
-  readonly kind: FinalOutcome | 'pending' | 'notYet' | 'unknown';
+  readonly outcome: FinalOutcome | 'pending' | 'notYet' | 'unknown';
   /** The original answer where the query holds it, else the query's own; absent when nothing could be read. */
   readonly answer?: CoreAnswer;
   /** True when `failed` means that the core never began and never will. */
@@ -37,25 +37,25 @@ const ORIGINAL = { status: '/httpStatus', body: '/body' } as const;
  */
 export function classifyResolution({ rule, query, original, inputs, sentAfterExpiry }: Question, reply: CoreReply): Resolution {
   const read = readAnswer(query, reply);
-  if (read.kind === 'unreadable') return { kind: 'unknown', reason: read.reason };
+  if (read.kind === 'unreadable') return { outcome: 'unknown', reason: read.reason };
   const { answer, value } = read;
   if ((rule.notFoundRules ?? []).some((candidate) => matches(candidate, answer.status, value)))
     return notFound(rule, answer, sentAfterExpiry);
   const means = rule.rules.find((candidate) => matches(candidate, answer.status, value))?.means ?? 'unknown';
-  if (means === 'unknown') return { kind: 'unknown', reason: `no rule matches the core's answer ${answer.status} to the question` };
+  if (means === 'unknown') return { outcome: 'unknown', reason: `no rule matches the core's answer ${answer.status} to the question` };
   const repeated = Object.entries(inputs.repeat).map(([pointer, expected]) => ({ pointer, value: expected }));
   const look = (pointer: string): unknown => findAt(value, pointer) ?? findAt(value, `${ORIGINAL.body}${pointer}`);
   const place = findDifference(repeated, means === 'succeeded', look);
   if (place !== undefined) {
     const alarm = `the core's answer about request ${inputs.requestId} of ${original.id} does not repeat at ${place} what was asked`;
-    return { kind: 'unknown', reason: alarm, alarm };
+    return { outcome: 'unknown', reason: alarm, alarm };
   }
-  return { kind: means, answer: means === 'pending' ? answer : originalOf(original, read) };
+  return { outcome: means, answer: means === 'pending' ? answer : originalOf(original, read) };
 }
 
 function notFound(rule: ResolveRule, answer: CoreAnswer, sentAfterExpiry: boolean): Resolution {
-  if (rule.notFound === 'never') return { kind: 'unknown', reason: 'the core does not know the request, which decides nothing' };
-  return sentAfterExpiry ? { kind: 'failed', answer, notFound: true } : { kind: 'notYet', reason: 'not found, before expiry' };
+  if (rule.notFound === 'never') return { outcome: 'unknown', reason: 'the core does not know the request, which decides nothing' };
+  return sentAfterExpiry ? { outcome: 'failed', answer, notFound: true } : { outcome: 'notYet', reason: 'not found, before expiry' };
 }
 
 /** The original answer when the query holds one that fits its own document. Strict JSON reads back as it was written. */
