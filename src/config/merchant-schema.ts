@@ -6,7 +6,7 @@ import { choice, entry, list, OPTIONAL, path, REQUIRED, section, text } from './
 
 const number = (reason: string) => text(REQUIRED, /^[0-9]{15}$/, 'a merchant number of 15 digits (in quotes)', reason);
 const operationId = text(REQUIRED, /^[A-Za-z][A-Za-z0-9._-]{0,63}$/, 'an operation id', 'operation id');
-const keyid = (standard: typeof OPTIONAL | typeof REQUIRED, reason: string) =>
+const keyid = <D extends typeof OPTIONAL | typeof REQUIRED>(standard: D, reason: string) =>
   text(standard, /^[A-Za-z0-9._:-]{1,128}$/, 'a key id of A-Z a-z 0-9 . _ : - (at most 128 characters)', reason);
 const moment = (reason: string) =>
   text(

@@ -11,10 +11,12 @@ export const REQUIRED = Symbol('required');
 export const OPTIONAL = Symbol('optional');
 
 type Default<V> = V | typeof REQUIRED | typeof OPTIONAL;
+/** For docs/config.md: the unit of a number, the form of a text in words. */
+type Notes = { readonly 'x-unit'?: string; readonly 'x-form'?: string };
 type Field<S extends z.ZodType, D> = D extends typeof REQUIRED ? S : D extends typeof OPTIONAL ? z.ZodOptional<S> : z.ZodDefault<S>;
 
-function field<S extends z.ZodType, D>(schema: S, standard: D, reason: string, unit = ''): Field<S, D> {
-  const meta = { description: reason, ...(unit && { 'x-unit': unit }) };
+function field<S extends z.ZodType, D>(schema: S, standard: D, reason: string, notes: Notes = {}): Field<S, D> {
+  const meta = { description: reason, ...notes };
   if (standard === REQUIRED) return schema.meta(meta) as Field<S, D>;
   if (standard === OPTIONAL) return schema.optional().meta(meta) as Field<S, D>;
   return schema.default(standard as never).meta(meta) as Field<S, D>;
@@ -23,7 +25,7 @@ function field<S extends z.ZodType, D>(schema: S, standard: D, reason: string, u
 /** A whole number from `min` to `max`, both included, in `unit`. */
 export function integer<const D extends Default<number>>(standard: D, min: number, max: number, unit: string, reason: string) {
   const error = `expected an integer ${min} to ${max}${unit && ` (${unit})`}`;
-  return field(z.int({ error }).min(min, { error }).max(max, { error }), standard, reason, unit);
+  return field(z.int({ error }).min(min, { error }).max(max, { error }), standard, reason, { 'x-unit': unit });
 }
 
 export function boolean<const D extends Default<boolean>>(standard: D, reason: string) {
@@ -33,7 +35,7 @@ export function boolean<const D extends Default<boolean>>(standard: D, reason: s
 /** Text that fits a pattern; `expected` says in words what it is. */
 export function text<const D extends Default<string>>(standard: D, pattern: RegExp, expected: string, reason: string) {
   const error = `expected ${expected}`;
-  return field(z.string({ error }).regex(pattern, { error }), standard, reason);
+  return field(z.string({ error }).regex(pattern, { error }), standard, reason, { 'x-form': expected });
 }
 
 /** One word of a few. */

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type Document, isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, visit } from 'yaml';
+import { JsonProblem, parseStrictJson } from '../lib/json.ts';
 import { type ConfigurationProblem, fileProblem, type Report } from './problems.ts';
 
 /** Larger files are refused before they are parsed. */
@@ -10,19 +11,69 @@ export type YamlPath = readonly (string | number)[];
 /** A file as plain values, with the place of each. */
 export type YamlFile = {
   readonly file: string;
+  readonly content: string;
   readonly value: unknown;
   /** A problem at a path: at the key or at the value of its last step; a path that is not there points at what is nearest above. */
   readonly problem: (path: YamlPath, message: string, part?: 'key' | 'value') => ConfigurationProblem;
 };
 
-/** Reads a YAML 1.2 (or JSON) file. Anything wrong is reported and gives undefined: one document, no duplicate keys, no tags, no aliases. */
+/**
+ * Reads a YAML 1.2 file, or a JSON file when its name ends in .json (20 times faster, for many merchants).
+ * Anything wrong is reported and gives undefined: one document, no duplicate keys, no tags, no aliases.
+ */
 export function readYamlFile(file: string, report: Report): YamlFile | undefined {
   const content = readTextFile(file, report);
-  return content === undefined ? undefined : readYaml(file, content, report);
+  if (content === undefined) return undefined;
+  return file.endsWith('.json') ? readJson(file, content, report) : readYaml(file, content, report);
 }
 
-/** As readYamlFile, for text already at hand. */
+/** As readYamlFile, for YAML already at hand. */
 export function readYaml(file: string, content: string, report: Report): YamlFile | undefined {
+  const { documents, at } = parse(file, content);
+  const [document, second] = documents;
+  if (!document) {
+    report(fileProblem(file, 'is empty; expected a map of keys and values'));
+    return undefined;
+  }
+  const found = documents
+    .flatMap(({ errors, warnings }) => [...errors, ...warnings])
+    .map(({ pos, message }) => at(pos[0], firstLine(message)));
+  if (second) found.push(at(second.range?.[0] ?? 0, 'only one document per file is read; remove "---" and what follows'));
+  if (found.length === 0) found.push(...findForbidden(document, at));
+  for (const problem of found) report(problem);
+  return found.length > 0 ? undefined : withPlaces(file, content, document.toJS({ maxAliasCount: 0 }));
+}
+
+function readJson(file: string, content: string, report: Report): YamlFile | undefined {
+  try {
+    return withPlaces(file, content, parseStrictJson(Buffer.from(content), { depthMax: 64, keysMax: 100_000 }));
+  } catch (error) {
+    if (!(error instanceof JsonProblem)) throw error;
+    const before = Buffer.from(content).subarray(0, error.offset).toString().split('\n');
+    report({ file, line: before.length, column: (before.at(-1) ?? '').length + 1, message: error.reason });
+    return undefined;
+  }
+}
+
+/** Places are looked up in the text again, since problems are rare and documents are large beside their values. */
+function withPlaces(file: string, content: string, value: unknown): YamlFile {
+  return {
+    file,
+    content,
+    value,
+    problem: (path, message, part = 'value') => {
+      const { documents, at } = parse(file, content);
+      return documents[0] ? at(offsetOf(documents[0], path, part), message) : fileProblem(file, message);
+    },
+  };
+}
+
+type Parsed = {
+  readonly documents: readonly Document[];
+  readonly at: (offset: number, message: string) => ConfigurationProblem;
+};
+
+function parse(file: string, content: string): Parsed {
   const lines = new LineCounter();
   const documents = parseAllDocuments(content, {
     lineCounter: lines,
@@ -31,26 +82,12 @@ export function readYaml(file: string, content: string, report: Report): YamlFil
     stringKeys: true,
     merge: false,
   });
-  const at = (offset: number, message: string): ConfigurationProblem => {
-    const { line, col } = lines.linePos(offset);
-    return { file, line, column: col, message };
-  };
-  if (!Array.isArray(documents) || documents.length === 0 || documents[0] === undefined) {
-    report(fileProblem(file, 'is empty; expected a map of keys and values'));
-    return undefined;
-  }
-  const document = documents[0];
-  const found = [...documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])].map(({ pos, message }) =>
-    at(pos[0], firstLine(message)),
-  );
-  if (documents[1]) found.push(at(documents[1].range[0], 'only one document per file is read; remove "---" and what follows'));
-  if (found.length === 0) found.push(...findForbidden(document, at));
-  for (const problem of found) report(problem);
-  if (found.length > 0) return undefined;
   return {
-    file,
-    value: document.toJS({ maxAliasCount: 0 }),
-    problem: (path, message, part = 'value') => at(offsetOf(document, path, part), message),
+    documents: Array.isArray(documents) ? (documents as readonly Document[]) : [],
+    at: (offset, message) => {
+      const { line, col } = lines.linePos(offset);
+      return { file, line, column: col, message };
+    },
   };
 }
 

@@ -67,7 +67,10 @@ function checkPointer(
   report: Report,
 ): void {
   const found = body ? schemasAt(body, pointer) : [];
-  if (!body || found.length === 0) return tellAt(place, `the body's schema has no ${pointer}`, report);
+  if (!body || found.length === 0) {
+    tellAt(place, `the body's schema has no ${pointer}`, report);
+    return;
+  }
   if (!found.some((schema) => types.includes(String(child(schema, 'type').value))))
     tellAt(place, `${pointer} must be of type ${types.join(' or ')}`, report);
   if (isNeeded && !isAlwaysThere(body, pointer))

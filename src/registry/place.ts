@@ -39,7 +39,7 @@ export function follow(place: Place): Place | undefined {
     const reference = child(at, '$ref').value;
     if (reference === undefined) return at.value === undefined ? undefined : at;
     if (typeof reference !== 'string' || !reference.startsWith('#/')) return undefined;
-    at = reference.slice(2).split('/').map(unescape).reduce(child, rootOf(at.source));
+    at = reference.slice(2).split('/').map(unescapeStep).reduce(child, rootOf(at.source));
   }
   return undefined;
 }
@@ -65,6 +65,6 @@ export function checkKeys(place: Place, known: readonly string[], where: string,
 }
 
 /** The steps of a JSON pointer, RFC 6901 section 4. */
-export const stepsOf = (pointer: string): string[] => pointer.split('/').slice(1).map(unescape);
+export const stepsOf = (pointer: string): string[] => pointer.split('/').slice(1).map(unescapeStep);
 
-const unescape = (step: string): string => step.replaceAll('~1', '/').replaceAll('~0', '~');
+const unescapeStep = (step: string): string => step.replaceAll('~1', '/').replaceAll('~0', '~');

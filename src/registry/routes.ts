@@ -46,8 +46,8 @@ function insert(root: Node, operation: Operation): void {
       node = node.parameter;
       continue;
     }
-    let next = node.literals.get(segment);
-    if (!next) node.literals.set(segment, (next = emptyNode()));
+    const next = node.literals.get(segment) ?? emptyNode();
+    node.literals.set(segment, next);
     node = next;
   }
   node.operations.set(operation.method, { operation, names: parameterNames(operation.path) });

@@ -78,9 +78,13 @@ type Mode = 'closed' | 'branch' | 'open';
  */
 export function checkSchema(schema: Place, mode: Mode, report: Report, visited = new Set<string>()): void {
   const id = JSON.stringify([mode, schema.path]);
-  if (visited.has(id) || typeof schema.value === 'boolean') return;
+  if (visited.has(id) || schema.value === false) return;
   visited.add(id);
-  if (!isMap(schema)) return tellAt(schema, 'expected a schema', report);
+  if (!isMap(schema)) {
+    if (schema.value !== true) tellAt(schema, 'expected a schema', report);
+    else if (mode === 'closed') tellAt(schema, TAKES_ALL, report);
+    return;
+  }
   const isReference = child(schema, '$ref').value !== undefined;
   const target = isReference ? followed(schema, report) : undefined;
   if (target) checkSchema(target, mode, report, visited);
@@ -111,6 +115,8 @@ function checkWords(schema: Place, report: Report): void {
     tellAt(dataClass, `x-data-class: expected C1, C2 or C3, found ${JSON.stringify(dataClass.value)}`, report);
 }
 
+const TAKES_ALL = 'this schema of a request takes any value; give it a type';
+
 function checkClosed(schema: Place, report: Report): void {
   const has = (key: string): boolean => child(schema, key).value !== undefined;
   const type = child(schema, 'type').value;
@@ -119,8 +125,7 @@ function checkClosed(schema: Place, report: Report): void {
     tellAt(schema, 'an object of a request needs additionalProperties: false, or members that nobody checked would reach the core', report);
   if (type === 'array' && !has('items') && !has('prefixItems'))
     tellAt(schema, 'a list of a request needs items, or entries that nobody checked would reach the core', report);
-  if (!isObject && !['type', 'enum', 'const', ...SAME_VALUE].some(has))
-    tellAt(schema, 'this schema of a request takes any value; give it a type', report);
+  if (!isObject && !['type', 'enum', 'const', ...SAME_VALUE].some(has)) tellAt(schema, TAKES_ALL, report);
 }
 
 /** The schemas that describe what a pointer finds in a value of this schema; empty when the schema names no such place. */

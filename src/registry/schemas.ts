@@ -62,12 +62,20 @@ function problemsOf(errors: readonly ErrorObject[]): Problem[] {
   }));
 }
 
-function messageOf(keyword: string, params: Record<string, unknown>, message: string): string {
+/** The parts of ajv's error parameters that are told. */
+type Params = {
+  readonly additionalProperty?: string;
+  readonly unevaluatedProperty?: string;
+  readonly allowedValues?: readonly unknown[];
+  readonly allowedValue?: unknown;
+};
+
+function messageOf(keyword: string, params: Params, message: string): string {
   if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties') {
-    const name = params['additionalProperty'] ?? params['unevaluatedProperty'];
+    const name = params.additionalProperty ?? params.unevaluatedProperty;
     return TELLABLE.test(String(name)) ? `must not have the member ${name}` : 'must not have a member that the schema does not name';
   }
-  if (keyword === 'enum') return `must be one of ${(params['allowedValues'] as unknown[]).join(', ')}`;
-  if (keyword === 'const') return `must be ${JSON.stringify(params['allowedValue'])}`;
+  if (keyword === 'enum') return `must be one of ${(params.allowedValues ?? []).join(', ')}`;
+  if (keyword === 'const') return `must be ${JSON.stringify(params.allowedValue)}`;
   return message;
 }

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { findCertificate } from '../config/check-files.ts';
+import { type ConfigurationProblem, checkNone, type Report } from '../config/problems.ts';
+import type { GatewayConfig } from '../config/schema.ts';
+import { lengthPrefixed } from '../lib/bytes.ts';
+import { ALGORITHM_NAMES, type AlgorithmName, findKeyProblem } from '../protocol/algorithms.ts';
+import { findOddRules, findUnlimited } from './lint.ts';
+import { openMerchantFiles } from './merchant-files.ts';
+import { loadMerchants, type Merchants } from './merchants.ts';
+import { loadOperations, type Operations } from './operations.ts';
+import { loadPlans } from './plans.ts';
+import { compileRoutes } from './routes.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** Merchants, plans and operations as gateway.yaml names them, compiled. Throws ConfigurationProblems with everything that is wrong. */
+export function loadRegistry(config: GatewayConfig): Snapshot {
+  return readRegistry(config).snapshot;
+}
+
+/** As loadRegistry, with what works but is probably not meant, for `hufu check`. */
+export function readRegistry(config: GatewayConfig): { readonly snapshot: Snapshot; readonly warnings: readonly ConfigurationProblem[] } {
+  const problems: ConfigurationProblem[] = [];
+  const warnings: ConfigurationProblem[] = [];
+  const report: Report = (problem) => void problems.push(problem);
+  const operations = loadOperations(config.operations, report);
+  // Names of operations that could not be read would only be told as unknown a second time.
+  const ids = problems.length > 0 ? undefined : new Set(operations.routable.map(({ id }) => id));
+  const plans = loadPlans(config.plans, ids, report);
+  const merchants = loadMerchants(config.merchants, { plans: plans?.plans, operations: ids, files: openMerchantFiles(config) }, report);
+  checkAnswerAlgorithms(config, merchants, report);
+  for (const [name, { rules }] of plans?.plans ?? [])
+    for (const { rule, message } of findOddRules(rules))
+      warnings.push(plans?.source.problem(['plans', name, 'rules', rule], message, 'key') as ConfigurationProblem);
+  if (ids) checkLimits(merchants, operations, config.profile === 'production' ? report : (problem) => void warnings.push(problem));
+  checkNone(distinct(problems));
+  return { snapshot: compileSnapshot(config, merchants, operations), warnings };
+}
+
+/** A component that several operations share is looked at for each; its mistakes are told once. */
+function distinct(problems: readonly ConfigurationProblem[]): ConfigurationProblem[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+}
+
+/** Whether one of our keys can sign with the algorithm that each merchant wants. Keys that cannot be read are told elsewhere. */
+function checkAnswerAlgorithms(config: GatewayConfig, { byNumber, sources }: Merchants, report: Report): void {
+  const keys = config.answers.keys.map(({ certificate }) => findCertificate(certificate)?.facts.publicKey);
+  if (keys.includes(undefined)) return;
+  const able = new Set<AlgorithmName>(ALGORITHM_NAMES.filter((name) => keys.some((key) => key && findKeyProblem(name, key) === undefined)));
+  for (const { number, answerAlgorithm } of byNumber.values()) {
+    if (!able.has(answerAlgorithm))
+      report(
+        (sources.get(number) as NonNullable<ReturnType<typeof sources.get>>).problem(
+          ['answers', 'algorithm'],
+          `no key of answers.keys in gateway.yaml can sign with ${answerAlgorithm}`,
+        ),
+      );
+  }
+}
+
+/** Every active merchant has a bound on each operation that moves money. */
+function checkLimits({ byNumber, sources }: Merchants, { routable }: Operations, report: Report): void {
+  const unlimited = new Map<unknown, ReturnType<typeof findUnlimited>>();
+  for (const merchant of byNumber.values()) {
+    if (merchant.status !== 'active') continue;
+    const isCommon = merchant.operations === undefined;
+    const found = (isCommon && unlimited.get(merchant.rules)) || findUnlimited(merchant, routable);
+    if (isCommon) unlimited.set(merchant.rules, found);
+    for (const { id } of found) {
+      const problem = sources
+        .get(merchant.number)
+        ?.problem(['plan'], `no amount limit of the plan or its overrides covers ${id}; production refuses that`);
+      if (problem) report(problem);
+    }
+  }
+}
+
+function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations: Operations): Snapshot {
+  const { byNumber, byBinding, byKeyid } = merchants;
+  const byId = new Map(operations.all.map((operation) => [operation.id, operation]));
+  const nobody: readonly string[] = [];
+  return {
+    version: versionOf(config, merchants),
+    hosts: new Set(config.hosts),
+    bodyBytesMax: Math.max(0, ...operations.routable.filter(({ hasBody }) => hasBody).map(({ bodyBytesMax }) => bodyBytesMax)),
+    merchantNumbers: [...byNumber.keys()],
+    findMerchant: (number) => byNumber.get(number),
+    findBound: (bindingKey) => byBinding.get(bindingKey) ?? nobody,
+    findKey: (keyid) => byKeyid.get(keyid),
+    findRoute: compileRoutes(operations.routable),
+    findOperation: (id) => byId.get(id),
+  };
+}
+
+/** SHA-256 over everything the snapshot was made of: the files' text, and what was taken from certificates and keys. */
+function versionOf(config: GatewayConfig, { sources, byBinding, byKeyid }: Merchants): string {
+  const hash = createHash('sha256');
+  for (const file of [config.file, config.plans, ...config.operations]) hash.update(lengthPrefixed([file, readFileSync(file)]));
+  for (const { file, content } of sources.values()) hash.update(lengthPrefixed([file, content]));
+  for (const key of byBinding.keys()) hash.update(lengthPrefixed([key]));
+  for (const { keyid, notAfterMs, notBeforeMs } of byKeyid.values()) hash.update(lengthPrefixed([keyid, `${notBeforeMs} ${notAfterMs}`]));
+  return hash.digest('hex');
+}

@@ -1,0 +1,143 @@
+import { type Dirent, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkShape, describe } from '../config/check-shape.ts';
+import { MERCHANT, type MerchantFile } from '../config/merchant-schema.ts';
+import { fileProblem, formatProblems, type Report } from '../config/problems.ts';
+import { hint } from '../config/suggest.ts';
+import { readFailure, readYamlFile, type YamlFile, type YamlPath } from '../config/yaml-file.ts';
+import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
+import type { MerchantFiles } from './merchant-files.ts';
+import { readKey } from './merchant-keys.ts';
+import { readBinding } from './merchant-names.ts';
+import { overriddenRules, type Plans, unknownOperation } from './plans.ts';
+
+/** All merchants, by number, by certificate name and by signing key. */
+export type Merchants = {
+  readonly byNumber: ReadonlyMap<string, Merchant>;
+  readonly byBinding: ReadonlyMap<string, readonly string[]>;
+  readonly byKeyid: ReadonlyMap<string, MerchantKey>;
+  /** Where each merchant is written, for what is found out later. */
+  readonly sources: ReadonlyMap<string, YamlFile>;
+};
+
+/** What merchant files refer to; undefined where it could not be read, so that nothing is told twice. */
+export type MerchantContext = {
+  readonly plans: Plans | undefined;
+  readonly operations: ReadonlySet<string> | undefined;
+  readonly files: MerchantFiles;
+};
+
+type Where = { readonly source: YamlFile; readonly path: YamlPath };
+type Read = { readonly written: MerchantFile; readonly source: YamlFile };
+
+/** Reads every .yaml, .yml and .json file of a directory as one merchant. Everything wrong is reported. */
+export function loadMerchants(directory: string, context: MerchantContext, report: Report): Merchants {
+  const read = listFiles(directory, report).flatMap((file): Read[] => {
+    const source = readYamlFile(file, report);
+    const written = source && checkShape(source, MERCHANT, report);
+    return source && written ? [{ written, source }] : [];
+  });
+  const byNumber = new Map<string, Merchant>();
+  const sources = new Map<string, YamlFile>();
+  for (const { written, source } of read) {
+    const first = sources.get(written.number);
+    if (first)
+      report(source.problem(['number'], `merchant ${written.number} is also written in ${placeOf({ source: first, path: ['number'] })}`));
+    else sources.set(written.number, source).size && byNumber.set(written.number, compileMerchant(written, source, context, report));
+  }
+  return { byNumber, sources, byBinding: collectBindings(read, context, report), byKeyid: collectKeys(read, context, report) };
+}
+
+function listFiles(directory: string, report: Report): string[] {
+  try {
+    const entries: Dirent[] = readdirSync(directory, { withFileTypes: true });
+    return entries
+      .filter(({ name }) => /^[^.].*\.(yaml|yml|json)$/.test(name))
+      .map(({ name }) => join(directory, name))
+      .sort();
+  } catch (error) {
+    report(fileProblem(directory, `the merchants cannot be read: ${readFailure(error)}`));
+    return [];
+  }
+}
+
+function compileMerchant(written: MerchantFile, source: YamlFile, { plans, operations }: MerchantContext, report: Report): Merchant {
+  const plan = plans?.get(written.plan);
+  if (plans && !plan)
+    report(source.problem(['plan'], `there is no plan ${describe(written.plan)}${hint(written.plan, [...plans.keys()])}`));
+  for (const [index, id] of (written.operations ?? []).entries()) {
+    if (operations && !operations.has(id)) report(source.problem(['operations', index], unknownOperation(id, operations)));
+  }
+  return {
+    number: written.number,
+    name: written.name,
+    status: written.status,
+    channels: written.channels,
+    ...(written.operations && { operations: new Set(written.operations) }),
+    rules: plan ? overriddenRules(plan, written.overrides, source, operations, report) : [],
+    answerAlgorithm: written.answers.algorithm,
+  };
+}
+
+/** Merchant numbers by binding key. A name belongs to one merchant; others may use it by a delegation that names its document. */
+function collectBindings(read: readonly Read[], { files }: MerchantContext, report: Report): Map<string, string[]> {
+  const owners = new Map<string, Where>();
+  const bindings = new Map<string, string[]>();
+  const bind = (key: string, number: string): void => {
+    const numbers = bindings.get(key);
+    if (!numbers) bindings.set(key, [number]);
+    else if (!numbers.includes(number)) numbers.push(number);
+  };
+  for (const { written, source } of read) {
+    for (const [index, name] of written.names.entries()) {
+      const here = { source, path: ['names', index] };
+      const key = readBinding(name, source, here.path, files, report);
+      const owner = key === undefined ? undefined : owners.get(key);
+      if (owner)
+        report(
+          source.problem(here.path, `this name is already bound in ${placeOf(owner)}; a second merchant may use it only by a delegation`),
+        );
+      if (key === undefined || owner) continue;
+      owners.set(key, here);
+      bind(key, written.number);
+    }
+  }
+  for (const { written, source } of read) {
+    for (const [index, name] of written.delegations.entries()) {
+      const key = readBinding(name, source, ['delegations', index], files, report);
+      if (key !== undefined) bind(key, written.number);
+    }
+  }
+  return bindings;
+}
+
+/** Signing keys by keyid. A delegation lets a key of another merchant sign for this one too. */
+function collectKeys(read: readonly Read[], { files }: MerchantContext, report: Report): Map<string, MerchantKey> {
+  const keys = new Map<string, MerchantKey>();
+  const places = new Map<string, Where>();
+  for (const { written, source } of read) {
+    for (const [index, entry] of written.keys.entries()) {
+      const path = ['keys', index];
+      const key = readKey(entry, written.number, source, path, files, report);
+      const first = key && places.get(key.keyid);
+      if (first) report(source.problem(path, `the keyid ${key.keyid} is already used in ${placeOf(first)}`));
+      if (!key || first) continue;
+      keys.set(key.keyid, key);
+      places.set(key.keyid, { source, path });
+    }
+  }
+  for (const { written, source } of read) {
+    for (const [index, { keyids }] of written.delegations.entries()) {
+      for (const [at, keyid] of keyids.entries()) {
+        const key = keys.get(keyid);
+        if (!key) report(source.problem(['delegations', index, 'keyids', at], `there is no key ${describe(keyid)}`));
+        else if (!key.merchantNumbers.includes(written.number))
+          keys.set(keyid, { ...key, merchantNumbers: [...key.merchantNumbers, written.number] });
+      }
+    }
+  }
+  return keys;
+}
+
+/** `file:line:column` of a place. */
+const placeOf = ({ source, path }: Where): string => formatProblems([source.problem(path, '')]).replace(/: $/, '');
