@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../lib/user-error.ts';
 import { parseName, printName, sameName } from '../protocol/distinguished-name.ts';
-import { checkKeyBelongs, loadCertificateFile, loadPrivateKey, writeNewFile } from './files.ts';
+import { type CertificateFile, checkKeyBelongs, loadCertificateFile, loadPrivateKey, writeNewFile } from './files.ts';
 import { type CertificateRequest, issueCertificate } from './issue.ts';
 import { createKeyPair, type KeyKind, type KeyPair } from './key-pair.ts';
 import { isWithinValidity } from './policy.ts';
@@ -70,7 +70,7 @@ const DAY_MS = 24 * HOUR_MS;
 const AUTHORITY_DAYS = 3650;
 const LEAF_DAYS = 825;
 
-type Loaded = { readonly facts: CertificateFacts; readonly pem: string; readonly privateKey: KeyObject };
+type Loaded = CertificateFile & { readonly privateKey: KeyObject };
 
 const filesOf = (directory: string, path: string): { certificate: string; key: string } => ({
   certificate: join(directory, `${path}.crt`),
@@ -132,10 +132,10 @@ async function makePair(
   });
   const files = filesOf(directory, row.path);
   const key = keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  // A leaf file carries its issuing authority, which the peer needs to reach the root.
-  const certificate = isAuthority || issuer === undefined ? own : own + issuer.pem;
+  // An authority's file goes up to the root; a leaf's has what its peer lacks, which is all but the root.
+  const above = isAuthority || issuer === undefined ? (issuer?.pem ?? '') : issuer.x509.toString();
   if (!writeNewFile(files.key, key, 0o600)) throw alreadyMaking(files.key);
-  if (!writeNewFile(files.certificate, certificate, 0o644)) {
+  if (!writeNewFile(files.certificate, own + above, 0o644)) {
     rmSync(files.key);
     throw alreadyMaking(files.certificate);
   }
@@ -162,7 +162,7 @@ function loadPair(directory: string, row: Row, issuer: Loaded | undefined, nowMs
     throw new UserError(
       `${files.certificate} is valid from ${new Date(facts.notBeforeMs).toISOString()} to ${new Date(facts.notAfterMs).toISOString()}, which is not now: delete it and ${files.key} to have them made again`,
     );
-  return { facts, pem, privateKey };
+  return { facts, pem, x509, privateKey };
 }
 
 /** Whether a certificate is one of a development set, or issued by one: production refuses it. */

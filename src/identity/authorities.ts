@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { loadCertificateFile } from '../certificates/files.ts';
 import { readPem } from '../certificates/pem.ts';
 import { checkAuthorityPolicy } from '../certificates/policy.ts';
@@ -12,14 +12,16 @@ export type ListenerAuthority = {
   readonly name: string;
   readonly certificate: X509Certificate;
   readonly facts: CertificateFacts;
+  /** The certificates above it, up to a self-signed root. They only complete the path: what they issue is not accepted. */
+  readonly above: readonly X509Certificate[];
 };
 
-/** As in the configuration; each path is a PEM file with one certificate. */
+/** As in the configuration; each path is a PEM file with the authority that signs merchants' certificates, then those above it up to the root. */
 export type AuthorityFiles = { readonly name: string; readonly certificates: readonly string[] };
 
 /**
- * Reads the authorities of a listener. They must be those that sign merchants' certificates themselves, not a root above them.
- * Throws a UserError that names the file for one that is missing, unreadable, no authority, too weak or given twice.
+ * Reads the authorities of a listener.
+ * Throws a UserError that names the file for one that is missing, unreadable, no authority, too weak, incomplete or given twice.
  */
 export function loadAuthorities(list: readonly AuthorityFiles[]): ListenerAuthority[] {
   const authorities: ListenerAuthority[] = [];
@@ -38,9 +40,6 @@ export function loadAuthorities(list: readonly AuthorityFiles[]): ListenerAuthor
 
 function loadAuthority(name: string, file: string): ListenerAuthority {
   const { facts, x509, pem } = loadCertificateFile(file);
-  // A bundle would make every authority in it trusted, also a root above that has other purposes.
-  if (readPem(pem, file).length > 1)
-    throw new UserError(`${file} holds more than one certificate: put each trusted authority into its own file`);
   try {
     checkAuthorityPolicy(facts);
   } catch (cause) {
@@ -48,13 +47,34 @@ function loadAuthority(name: string, file: string): ListenerAuthority {
       ? new UserError(`${file} cannot be used as authority ${name}: ${cause.reason}`, { cause })
       : cause;
   }
-  return { name, certificate: x509, facts };
+  return { name, certificate: x509, facts, above: readAbove(pem, file) };
+}
+
+/** TLS of Node takes no authority below a root on its own (tls.Server ignores allowPartialTrustChain), so the path is complete in the file. */
+function readAbove(pem: string, file: string): X509Certificate[] {
+  const chain = readPem(pem, file).map((der) => readX509(der, file));
+  for (const [index, certificate] of chain.entries()) {
+    const issuer = chain[index + 1] ?? certificate;
+    if (certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)) continue;
+    throw new UserError(
+      `${file}: certificate ${index + 1} is not issued by ${issuer === certificate ? 'itself' : 'the next one'}: write the authority first, then each issuer, up to the self-signed root`,
+    );
+  }
+  return chain.slice(1);
+}
+
+function readX509(der: Buffer, file: string): X509Certificate {
+  try {
+    return new X509Certificate(der);
+  } catch (cause) {
+    throw new UserError(`${file} holds a certificate that cannot be read: write it again as PEM`, { cause });
+  }
 }
 
 /**
- * TLS options that trust exactly these authorities. They are trusted as they are, without the root above them: else a
- * certificate from the root's other branches would pass.
+ * TLS options under which OpenSSL can verify what these authorities issued. OpenSSL alone would also let pass what the root issues
+ * elsewhere; readPeer accepts only what an authority of the list signed itself.
  */
-export function trustOptions(authorities: readonly ListenerAuthority[]): { readonly ca: string[]; readonly allowPartialTrustChain: true } {
-  return { ca: authorities.map(({ certificate }) => certificate.toString()), allowPartialTrustChain: true };
+export function trustOptions(authorities: readonly ListenerAuthority[]): { readonly ca: string[] } {
+  return { ca: authorities.flatMap(({ certificate, above }) => [certificate, ...above]).map(String) };
 }

@@ -6,10 +6,11 @@ import { ensureDevelopmentCertificates } from '../../src/certificates/developmen
 import { loadCertificateFile, loadPrivateKey } from '../../src/certificates/files.ts';
 import { issueCertificate } from '../../src/certificates/issue.ts';
 import { createKeyPair, type KeyKind } from '../../src/certificates/key-pair.ts';
+import { pemOf, readPem } from '../../src/certificates/pem.ts';
 import { type DistinguishedName, parseName, printName } from '../../src/protocol/distinguished-name.ts';
 import { keyidOf } from '../../src/protocol/keyid.ts';
 
-/** A certificate with its key, as files and in memory. `certificatePem` has the issuing authority behind the leaf. */
+/** A certificate with its key, as files and in memory. `certificatePem` has the issuing authority behind the leaf, as the file has. */
 export type Leaf = {
   readonly certificate: string;
   readonly key: string;
@@ -104,7 +105,8 @@ async function issue(authorityPath: string, path: string, options: IssueMerchant
     notAfterMs: options.notAfterMs ?? Date.now() + DAY_MS,
     profile: options.profile ?? 'merchant',
   });
-  writeFileSync(`${path}.crt`, certificate + authority.certificatePem);
+  const [issuing] = readPem(authority.certificatePem, authority.certificate);
+  writeFileSync(`${path}.crt`, certificate + pemOf(issuing));
   writeFileSync(`${path}.key`, keys.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
 }
 
