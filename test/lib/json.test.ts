@@ -32,6 +32,7 @@ const refused: readonly (readonly [text: string | Buffer, reason: RegExp, offset
   ['"\\udc00\\ud800"', /surrogate/, 1, 'the halves in the wrong order'],
   ['"\\ud800x\\udc00"', /surrogate/, 1, 'a character between the halves'],
   ['"\\ud800\\u0041"', /surrogate/, 1, 'a high half and no low one'],
+  ['"\\ud800\\ue000"', /surrogate/, 1, 'a high half and something above the low ones'],
   ['"\\ud800\\n"', /surrogate/, 1, 'a high half and another escape'],
   ['{"a\\udfff":1}', /surrogate/, 3, 'a name is checked too'],
   ['"\\u12g4"', /hexadecimal/, 1, 'no hexadecimal digit'],
@@ -40,6 +41,7 @@ const refused: readonly (readonly [text: string | Buffer, reason: RegExp, offset
   ['"\\', /no escape/, 1, 'a cut backslash'],
   ['"a', /does not end/, 2, 'an open string'],
   ['"\t"', /control/, 1, 'a raw tab'],
+  ['"\x1f"', /control/, 1, 'the last control character'],
   ['"\0"', /control/, 1, 'a raw NUL'],
   ["'a'", /expected a value/, 0, 'single quotes'],
   ['{"amount":1,"amount":2}', /repeats/, 12, 'H2: at the top'],
@@ -188,10 +190,8 @@ test('property: whatever is accepted, JSON.parse accepts with the same value, an
     '1.0',
     'true',
     'null',
-    ' ',
     '\\',
     '\\ud800',
-    '\t',
     '中',
     '\u0000',
   );
@@ -206,7 +206,7 @@ test('property: whatever is accepted, JSON.parse accepts with the same value, an
         return;
       }
       assert.deepEqual(value, JSON.parse(text));
-      assert.equal(JSON.stringify(value), text.replaceAll('\\u0061', 'a').replaceAll(' ', '').replaceAll('\t', ''));
+      assert.equal(JSON.stringify(value), text.replaceAll('\\u0061', 'a'));
     }),
     { numRuns: 2000 },
   );
