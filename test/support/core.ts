@@ -70,7 +70,7 @@ export function bodyBytes(body: unknown): Buffer {
 }
 
 /** Headers of a call with its assertion. */
-export async function coreHeaders(signer: AssertionSigner, call: CoreCallOptions): Promise<Record<string, string>> {
+export async function coreHeaders(signer: Pick<AssertionSigner, 'sign'>, call: CoreCallOptions): Promise<Record<string, string>> {
   const body = bodyBytes(call.body);
   const issuedAt = Math.floor((call.nowMs ?? Date.now()) / 1000);
   const merchant = call.merchant ?? MERCHANT_1;
@@ -104,7 +104,7 @@ export async function coreHeaders(signer: AssertionSigner, call: CoreCallOptions
 }
 
 /** Calls a core over HTTP. Rejects when the connection ends without an answer. */
-export async function callCore(url: string, signer: AssertionSigner, call: CoreCallOptions): Promise<CoreAnswered> {
+export async function callCore(url: string, signer: Pick<AssertionSigner, 'sign'>, call: CoreCallOptions): Promise<CoreAnswered> {
   const body = bodyBytes(call.body);
   const response = await fetch(url + call.target, {
     method: call.method ?? 'POST',

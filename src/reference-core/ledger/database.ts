@@ -72,21 +72,19 @@ function migrate(raw: DatabaseSync, file: string): void {
 }
 
 function openRaw(file: string): DatabaseSync {
+  let raw: DatabaseSync | undefined;
   try {
     // SQLite gives its -wal and -shm files the mode of the database: nobody else reads the ledger.
     closeSync(openSync(file, 'a', 0o600));
-    const raw = new DatabaseSync(file, { timeout: OPEN_BUSY_MS, enableForeignKeyConstraints: true });
+    raw = new DatabaseSync(file, { timeout: OPEN_BUSY_MS, enableForeignKeyConstraints: true });
     // A lost commit would let a key run twice after a power cut, so that each commit is synced. Recursive triggers: without
     // them INSERT OR REPLACE would delete rows behind the back of the append-only triggers.
     raw.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA recursive_triggers = ON');
     return raw;
   } catch (error) {
-    throw new UserError(
-      `${file}: cannot be opened as the core's ledger (${error instanceof Error ? error.message : error}); check the path`,
-      {
-        cause: error,
-      },
-    );
+    raw?.close();
+    const reason = error instanceof Error ? error.message : error;
+    throw new UserError(`${file}: cannot be opened as the core's ledger (${reason}); check the path`, { cause: error });
   }
 }
 
