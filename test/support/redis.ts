@@ -16,8 +16,10 @@ export type TestRedis = {
   readonly prefix: string;
   /** A plain client on the same server, for a test's own questions; closed by dispose. */
   readonly client: Redis;
-  /** Ends the server; without persistence its data is gone. Own servers only, as the three below. */
+  /** Ends the server; without persistence its data is gone. Own servers only, as the four below. */
   readonly stop: () => Promise<void>;
+  /** Ends it as a crash does, also while it is paused. */
+  readonly kill: () => Promise<void>;
   /** Starts it again on the same port, as another run. */
   readonly start: () => Promise<void>;
   /** The server still accepts and never answers (SIGSTOP), until `resume`. */
@@ -54,7 +56,7 @@ function useRedis(given: string, prefix: string): TestRedis {
     }
     await client.quit();
   };
-  return { url: url.href, prefix, client, stop: notOwn, start: notOwn, pause: notOwn, resume: notOwn, dispose };
+  return { url: url.href, prefix, client, stop: notOwn, kill: notOwn, start: notOwn, pause: notOwn, resume: notOwn, dispose };
 }
 
 async function ownRedis(prefix: string, settings: readonly string[]): Promise<TestRedis> {
@@ -66,8 +68,8 @@ async function ownRedis(prefix: string, settings: readonly string[]): Promise<Te
   const end = async (signal: NodeJS.Signals) => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const exited = once(server, 'exit');
-    server.kill('SIGCONT');
     server.kill(signal);
+    server.kill('SIGCONT');
     await exited;
   };
   return {
@@ -75,6 +77,7 @@ async function ownRedis(prefix: string, settings: readonly string[]): Promise<Te
     prefix,
     client,
     stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
     start: async () => {
       server = await startServer(port, directory, settings);
     },

@@ -81,8 +81,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 }
 
 function createClient(options: ConnectionOptions): Redis {
-  const settings: RedisOptions = {
+  const client = new Redis({
     ...options.address,
+    replyMapping: 'legacy',
     connectionName: 'hufu',
     connectTimeout: options.connectTimeoutMs,
     commandTimeout: options.commandTimeoutMs,
@@ -96,8 +97,7 @@ function createClient(options: ConnectionOptions): Redis {
     enableReadyCheck: false,
     enableAutoPipelining: true,
     autoPipeliningIgnoredCommands: WRITTEN_AT_ONCE,
-  };
-  const client = new Redis(settings);
+  });
   for (const [name, lua] of SCRIPTS) client.defineCommand(name, { lua, numberOfKeys: 1 });
   return client;
 }

@@ -98,8 +98,7 @@ export function epochCommands(
     },
     openSlot: async ({ merchantNumber, epoch }) => {
       await send(watch.read);
-      if (watch.isCurrent(epoch) && watch.seen().record?.isOpen)
-        await send((client) => openSlots(client, names, [merchantNumber], epoch));
+      if (watch.isCurrent(epoch) && watch.seen().record?.isOpen) await send((client) => openSlots(client, names, [merchantNumber], epoch));
     },
     merchants: () => send((client) => client.smembers(names.merchants)),
   };

@@ -22,7 +22,7 @@ export function slotCommands(connection: Connection, names: Names, watch: EpochW
     await connection.send(watch.read);
     return watch.isCurrent(epoch) ? step() : otherwise;
   };
-  return { ...decisions(run, inEpoch), ...questions(run), replay: replayWith(run, inEpoch, connection, names) };
+  return { ...decisions(run, inEpoch), ...questions(run), replay: replayWith(run, connection, names, watch) };
 }
 
 type Decisions = Pick<Store, 'admit' | 'void' | 'hold' | 'release' | 'settle'>;
@@ -66,17 +66,17 @@ function questions(run: Run): Questions {
   };
 }
 
-/** In order and in parts: each fact is idempotent, so a replay that broke off is simply made again. */
-function replayWith(run: Run, inEpoch: InEpoch, connection: Connection, names: Names): Store['replay'] {
-  return ({ merchantNumber, epoch, nowMs, facts }) =>
-    inEpoch(
-      epoch,
-      async () => {
-        await connection.send((client) => client.sadd(names.merchants, merchantNumber));
-        for (let from = 0; from < facts.length; from += REPLAY_FACTS_MAX) {
-          await run('replay', merchantNumber, replayArguments(nowMs, facts.slice(from, from + REPLAY_FACTS_MAX)));
-        }
-      },
-      undefined,
-    );
+/**
+ * In order and in parts: each fact is idempotent, so a replay that broke off is simply made again. The script cannot see
+ * the record of the epoch, which is in no merchant's slot, so it is read anew before the first part.
+ */
+function replayWith(run: Run, connection: Connection, names: Names, watch: EpochWatch): Store['replay'] {
+  return async ({ merchantNumber, epoch, nowMs, facts }) => {
+    await connection.send(watch.read);
+    if (!watch.isCurrent(epoch)) return;
+    await connection.send((client) => client.sadd(names.merchants, merchantNumber));
+    for (let from = 0; from < facts.length; from += REPLAY_FACTS_MAX) {
+      await run('replay', merchantNumber, replayArguments(nowMs, facts.slice(from, from + REPLAY_FACTS_MAX)));
+    }
+  };
 }
