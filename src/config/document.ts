@@ -70,7 +70,7 @@ function rowsBelow(schema: Schema, key: string): Row[] {
   });
   const kinds = (schema.oneOf ?? []).flatMap((option) => rowsBelow(option, `${key}(${option.properties?.kind?.const ?? ''})`));
   const named =
-    typeof schema.additionalProperties === 'object' && schema.additionalProperties.type
+    typeof schema.additionalProperties === 'object' && Object.keys(schema.additionalProperties).length > 0
       ? rowsOf(schema.additionalProperties, `${prefix}NAME`)
       : [];
   const items = schema.items ? rowsBelow(schema.items, `${key}[]`) : [];

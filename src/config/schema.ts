@@ -9,7 +9,7 @@ import { entry, integer, list, OPTIONAL, path, REQUIRED, section, text } from '.
 const instanceName = (standard: string | typeof REQUIRED, reason: string) =>
   text(standard, /^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and - (at most 63 characters)', reason);
 
-const address = (standard: string | typeof OPTIONAL, reason: string) =>
+const address = <const D extends string | typeof OPTIONAL>(standard: D, reason: string) =>
   text(standard, /^[0-9A-Fa-f:.]{2,45}$|^localhost$/, 'an IP address or localhost', reason);
 
 const port = (standard: number, reason: string) => integer(standard, 0, 65_535, '', `${reason}; 0 takes any free port`);
