@@ -55,7 +55,7 @@ const DELEGATION = entry({
 const OVERRIDES = z
   .record(
     z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: 'expected the name of a rule' }),
-    z.looseObject({}, { error: 'expected keys of a rule' }),
+    z.looseObject({}, { error: 'expected keys of a rule' }).meta({ description: 'the keys that differ' }),
     {
       error: 'expected a map of rule names',
     },

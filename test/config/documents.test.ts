@@ -5,11 +5,12 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { configMarkdown } from '../../src/config/document.ts';
 import { editorSchemas } from '../../src/config/editor-schemas.ts';
-import { formatProblems } from '../../src/config/problems.ts';
+import { formatProblems, type Report } from '../../src/config/problems.ts';
 import { findNear } from '../../src/config/suggest.ts';
 import { readYamlFile } from '../../src/config/yaml-file.ts';
 import { temporaryDirectory, writeFiles } from './workbench.ts';
 
+const noProblem: Report = ({ message }) => assert.fail(message);
 const root = new URL('../../', import.meta.url).pathname;
 
 test('docs/config.md and the schemas for editors are what the rows say', () => {
@@ -32,7 +33,7 @@ const SHIPPED = [
 for (const [file, schema] of SHIPPED) {
   test(`${file} fits ${schema}, and names it for editors`, () => {
     const validate = new Ajv2020({ strict: false }).compile(JSON.parse(editorSchemas()[schema] as string));
-    const source = readYamlFile(`${root}${file}`, assert.fail);
+    const source = readYamlFile(`${root}${file}`, noProblem);
     assert.ok(validate(source?.value), JSON.stringify(validate.errors));
     assert.equal(validate({ unheardOf: 1 }), false, 'the schema refuses something');
     assert.match(source?.content ?? '', /^# yaml-language-server: \$schema=(\.\.\/)?schemas\/\w+\.json\n/);
@@ -42,7 +43,7 @@ for (const [file, schema] of SHIPPED) {
 test('JSON files are read strictly, with the same places', async (t) => {
   const directory = temporaryDirectory(t);
   await writeFiles(directory, { 'a.json': '{\n  "b": [1, {"c": "é"}]\n}', 'twice.json': '{\n  "é": 1, "é": 2 }' });
-  const source = readYamlFile(`${directory}/a.json`, assert.fail);
+  const source = readYamlFile(`${directory}/a.json`, noProblem);
   assert.deepEqual(source?.value, { b: [1, { c: 'é' }] });
   assert.deepEqual(source?.problem(['b', 1, 'c'], 'x'), { file: `${directory}/a.json`, line: 2, column: 18, message: 'x' });
   assert.deepEqual(source?.problem(['b', 1, 'c'], 'x', 'key').column, 13);
