@@ -92,7 +92,6 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
     requestCert: true,
     // We decide ourselves, below: an expired certificate of ours is told so by a signed 403, a stranger sees a closed socket.
     rejectUnauthorized: false,
-    allowPartialTrustChain: true,
     handshakeTimeout: options.handshakeTimeoutMs,
   });
   tls.maxConnections = options.connectionsMax;

@@ -1,7 +1,7 @@
+import type { Standing } from '../admission/admit.ts';
 import type { Journal } from '../ports/journal.ts';
 import { Refusal } from '../protocol/errors.ts';
 import type { Admitted, Journalled } from '../protocol/messages.ts';
-import type { Standing } from '../settlement/epoch-keeper.ts';
 import type { Unforwarded } from '../settlement/unforwarded.ts';
 import { appendVoided, type Withdrawn } from '../settlement/withdraw.ts';
 import type { Evidence } from './evidence.ts';

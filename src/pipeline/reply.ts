@@ -8,7 +8,7 @@ export const UNKNOWN_RETRY_AFTER_SECONDS = 5;
 /** The answer to a settled request. An unknown outcome has none: it is a Refusal that says to query or to send the same key again. */
 export function replyTo(settled: Settled): Reply {
   if (settled.answer) return { ...settled.answer, headers: settled.rateHeaders, connection: 'keep' };
-  throw new Refusal(settled.code ?? 'OUTCOME_UNKNOWN', {
+  throw new Refusal(settled.understood ? 'OUTCOME_UNKNOWN' : 'CORE_ANSWER_INVALID', {
     retryAfterSeconds: UNKNOWN_RETRY_AFTER_SECONDS,
     headers: settled.rateHeaders,
     cause: settled.reason,

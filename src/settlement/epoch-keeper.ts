@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import type { Standing } from '../admission/admit.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { EpochState, Store } from '../ports/store.ts';
 import { type DeadJournal, reportTo } from './rebuild.ts';
 import type { Unforwarded } from './unforwarded.ts';
-
-/** What admission may count on right now. */
-export type Standing =
-  | { readonly kind: 'open'; readonly epoch: string }
-  | { readonly kind: 'closed'; readonly code: 'REBUILDING' | 'STORE_UNAVAILABLE' | 'CLOCK_SKEW' };
 
 export type KeeperOptions = {
   readonly store: Store;

@@ -1,7 +1,7 @@
 import type { Store } from '../ports/store.ts';
 import type { CoreAnswer, Known } from '../protocol/messages.ts';
 import type { FinalOutcome } from '../protocol/outcome.ts';
-import type { Ask, Resolver } from './resolve.ts';
+import { type Ask, isExpired, type Resolver } from './resolve.ts';
 
 /** What is known about a key that has a claim: its answer as it was given, the core's own account of it, or nothing final yet. */
 export type Recalled =
@@ -13,6 +13,8 @@ export type RecallOptions = {
   readonly store: Store;
   readonly resolver: Resolver;
   readonly ask: Ask;
+  readonly clockAllowanceMs: number;
+  readonly nowMs: () => number;
   readonly openAnswer: (sealed: Buffer, merchantNumber: string, keyHash: string) => CoreAnswer | undefined;
 };
 
@@ -28,8 +30,8 @@ export function createRecall(options: RecallOptions): (known: Known) => Promise<
     const stored = claim?.answer && openAnswer(claim.answer, merchant.number, keyHash);
     if (stored) return { kind: 'stored', answer: stored };
     if (claim?.state !== 'final' || !claim.outcome) return { kind: 'open' };
-    const found = await ask({ inputs: claim.resolve, merchantNumber: merchant.number, expiresAtMs: claim.expiresAtMs });
-    if (found.kind !== claim.outcome) return { kind: 'open' };
+    const found = await ask(claim.resolve, merchant.number, isExpired(claim, options.nowMs(), options.clockAllowanceMs));
+    if (found.outcome !== claim.outcome) return { kind: 'open' };
     return { kind: 'resolved', outcome: claim.outcome, ...(found.answer && !found.notFound ? { answer: found.answer } : {}) };
   };
 }

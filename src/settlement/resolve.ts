@@ -5,12 +5,8 @@ import type { CoreAnswer } from '../protocol/messages.ts';
 import type { FinalOutcome } from '../protocol/outcome.ts';
 import { findContradiction } from './contradictions.ts';
 
-/** A question to the core about a claim: what forward needs to send it. */
-export type Ask = (question: {
-  readonly inputs: ResolveInputs;
-  readonly merchantNumber: string;
-  readonly expiresAtMs: number;
-}) => Promise<Resolution>;
+/** A question to the core about a claim; `sentAfterExpiry` is found before it is sent. */
+export type Ask = (inputs: ResolveInputs, merchantNumber: string, sentAfterExpiry: boolean) => Promise<Resolution>;
 
 /** The outcome of a key, and its answer when the core has one: it has none when it never began. */
 export type Resolved = { readonly outcome: FinalOutcome; readonly answer?: CoreAnswer };
@@ -22,6 +18,8 @@ export type ResolveOptions = {
   readonly nowMs: () => number;
   /** Asks the core. Never throws. */
   readonly ask: Ask;
+  /** How far the core's clock may be behind ours, ms. */
+  readonly clockAllowanceMs: number;
   readonly sealAnswer: (answer: CoreAnswer, merchantNumber: string, keyHash: string) => Buffer;
   readonly answerMs: number;
   /** From one question about a key to the next, ms, by the number of questions before. */
@@ -33,6 +31,10 @@ export type Resolver = {
   /** Asks about one key now, joining a question already under way. The outcome, or undefined while it stays open. Rejects with StoreUnavailable. */
   readonly resolve: (merchantNumber: string, keyHash: string) => Promise<Resolved | undefined>;
 };
+
+/** Whether no assertion of the key can be used any more, even by a core whose clock is behind ours: then "not found" is final. */
+export const isExpired = ({ expiresAtMs }: ClaimView, nowMs: number, clockAllowanceMs: number): boolean =>
+  nowMs > expiresAtMs + clockAllowanceMs;
 
 /** How long one process may take over a question, ms: then another may lease the claim. */
 const LEASE_MS = 15_000;
@@ -82,9 +84,9 @@ export function createResolver(options: ResolveOptions): Resolver {
     const epoch = options.epoch();
     const claim = await options.store.lease({ merchantNumber, keyHash, nowMs, untilMs: nowMs + LEASE_MS });
     if (!claim) return undefined;
-    const found = await options.ask({ inputs: claim.resolve, merchantNumber, expiresAtMs: claim.expiresAtMs });
+    const found = await options.ask(claim.resolve, merchantNumber, isExpired(claim, options.nowMs(), options.clockAllowanceMs));
     if (found.alarm) options.onAlarm(found.alarm, { merchantNumber, admissionId: claim.admissionId });
-    const outcome = found.kind === 'succeeded' || found.kind === 'failed' ? found.kind : undefined;
+    const outcome = found.outcome === 'succeeded' || found.outcome === 'failed' ? found.outcome : undefined;
     // A question asked in an older epoch is dropped: the claim it was about may have been joined by another admission since.
     if (!outcome || options.epoch() !== epoch) {
       await postpone(merchantNumber, claim);
