@@ -87,6 +87,13 @@ test('every header of the contract is covered, each once, and nothing else', () 
   );
 });
 
+test('several lines of one contract header are covered as one, joined', () => {
+  const bases: string[] = [];
+  const signer: Signer = { ...signerOf(), sign: (data) => Buffer.from(String(bases.push(Buffer.from(data).toString('latin1')))) };
+  signed(answerTo(make(getDraft()), { headers: ['RateLimit', 'a', 'ratelimit', 'b'], signer }));
+  assert.match(bases[0] as string, /^"ratelimit": a, b$/m);
+});
+
 test('an empty body has a digest too', () => {
   assert.equal(signed(answerTo(make(getDraft()), { body: Buffer.alloc(0), headers: [] }))[1], `sha-256=:${digestOf('')}:`);
 });

@@ -490,3 +490,16 @@ test('a Host that is an IPv6 address or localhost is found among the names with 
     assert.ok(verifySignature(make(made), { ...OPTIONS, hosts: new Set(hosts) }));
   }
 });
+
+test('a keyid of 255 characters is looked up, one of 256 is not', () => {
+  for (const [length, isFound] of [
+    [255, true],
+    [256, false],
+  ] as const) {
+    const keyid = 'k'.repeat(length);
+    const run = () =>
+      verifySignature(make(draft({ params: paramsText({ keyid: `"${keyid}"` }) })), optionsFor([keyOf('ecdsa-p256-sha256', { keyid })]));
+    if (isFound) assert.equal(run().key.keyid, keyid);
+    else assertRefused('KEY_UNKNOWN', run);
+  }
+});
