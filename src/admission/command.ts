@@ -1,0 +1,98 @@
+import { findAt } from '../lib/json-pointer.ts';
+import type { ResolveInputs } from '../ports/journal.ts';
+import type { AdmitCommand } from '../ports/store.ts';
+import type { Claimed, Opened } from '../protocol/messages.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import { derivedKeyOf, keyHashOf } from './key-hash.ts';
+import { type Steps, stepsOf } from './rules.ts';
+
+/** How long a nonce is remembered: twice the time window of signatures and a minute for clocks (contract.md section 3). */
+export const NONCE_KEPT_MS = 660_000;
+/** An assertion to the core expires at most this long after admission (section 6). */
+const ASSERTION_MS_MAX = 30_000;
+/** An admission counts as running until its time-out and this. */
+const DEADLINE_SLACK_MS = 5_000;
+const DAY_MS = 86_400_000;
+
+export type CommandOptions = {
+  readonly admissionId: string;
+  readonly epoch: string;
+  readonly nowMs: number;
+  readonly timeZone: string;
+  readonly claimDays: number;
+  readonly fingerprintKey: Uint8Array;
+};
+
+/** What is sent to the store, and what the admitted request carries on. */
+export type Prepared = { readonly command: AdmitCommand; readonly steps: Steps; readonly claim?: Claimed };
+
+/** Everything that is decided about a request before the store is asked. Pure. */
+export function prepare(opened: Opened, options: CommandOptions): Prepared {
+  const { admissionId, epoch, nowMs, timeZone } = options;
+  const { merchant, operation, nonce, amountFen, currency } = opened;
+  const money = { ...(amountFen === undefined ? {} : { amountFen }), ...(currency === undefined ? {} : { currency }) };
+  const steps = stepsOf(merchant.rules, { operation, ...money, nowMs, timeZone });
+  const { rates, concurrency, totals, amountProblem } = steps;
+  const deadlineMs = nowMs + operation.timeoutMs + DEADLINE_SLACK_MS;
+  const claim = claimOf(opened, options, deadlineMs, steps);
+  const command: AdmitCommand = {
+    merchantNumber: merchant.number,
+    admissionId,
+    epoch,
+    nowMs,
+    nonce,
+    nonceUntilMs: nowMs + NONCE_KEPT_MS,
+    rates,
+    barred: amountProblem !== undefined,
+    concurrency,
+    concurrencyUntilMs: deadlineMs,
+    totals,
+    ...(claim ? { claim } : {}),
+  };
+  return { command, steps, ...(claim ? { claim } : {}) };
+}
+
+function claimOf(opened: Opened, options: CommandOptions, deadlineMs: number, { totals }: Steps): Claimed | undefined {
+  const { merchant, operation, idempotencyKey } = opened;
+  if (idempotencyKey === undefined) return undefined;
+  const { nowMs, claimDays, fingerprintKey } = options;
+  const derivedKey = derivedKeyOf(merchant.number, operation.id, idempotencyKey);
+  return {
+    keyHash: keyHashOf(merchant.number, idempotencyKey),
+    fingerprint: fingerprintOf(fingerprintKey, opened),
+    nonceUntilMs: nowMs + NONCE_KEPT_MS,
+    expiresAtMs: nowMs + Math.min(operation.timeoutMs, ASSERTION_MS_MAX),
+    deadlineMs,
+    keepUntilMs: nowMs + claimDays * DAY_MS,
+    derivedKey,
+    resolve: resolveInputsOf(opened, derivedKey),
+    reservation: totals.map(({ counter, add, windowEndsMs }) => ({ counter, add, windowEndsMs })),
+  };
+}
+
+/** What another process needs to ask about this request. A value that is neither text nor a number asks for nothing. */
+function resolveInputsOf(opened: Opened, derivedKey: string): ResolveInputs {
+  const { operation, requestId } = opened;
+  const parameters = Object.entries(operation.resolve?.parameters ?? {}).flatMap(([name, source]) => {
+    const value = source === 'derivedKey' ? derivedKey : valueAt(opened, source);
+    return value === undefined ? [] : [[name, String(value)] as const];
+  });
+  const repeat = operation.outcome.repeat.flatMap(({ request, answer }) => {
+    const value = valueAt(opened, request);
+    return value === undefined ? [] : [[answer, value] as const];
+  });
+  return {
+    operationId: operation.id,
+    requestId,
+    derivedKey,
+    parameters: Object.fromEntries(parameters),
+    repeat: Object.fromEntries(repeat),
+  };
+}
+
+/** A value of the request: `merchantNumber`, `path:name`, or a pointer into the body. */
+function valueAt({ merchant, pathParameters, value }: Opened, source: string): string | number | undefined {
+  if (source === 'merchantNumber') return merchant.number;
+  const found = source.startsWith('path:') ? pathParameters[source.slice('path:'.length)] : findAt(value, source);
+  return typeof found === 'string' || typeof found === 'number' ? found : undefined;
+}

@@ -1,0 +1,40 @@
+/** A calendar window in the business time zone. `label` names it in counters: 2026-11-03 or 2026-11. */
+export type Window = { readonly label: string; readonly startsMs: number; readonly endsMs: number };
+
+/** Days and months by calendar, not by 24 hours: where clocks change, a day has 23 or 25 of them. */
+const PERIODS = {
+  day: { label: (day: Temporal.PlainDate) => day.toString(), first: (day: Temporal.PlainDate) => day, length: { days: 1 } },
+  month: {
+    label: (day: Temporal.PlainDate) => day.toPlainYearMonth().toString(),
+    first: (day: Temporal.PlainDate) => day.with({ day: 1 }),
+    length: { months: 1 },
+  },
+} as const;
+
+export type Period = keyof typeof PERIODS;
+
+const present = new Map<string, Window>();
+
+const zoned = (nowMs: number, timeZone: string): Temporal.ZonedDateTime =>
+  Temporal.Instant.fromEpochMilliseconds(nowMs).toZonedDateTimeISO(timeZone);
+
+/** The window that holds a moment; the last one of each time zone and period is remembered, since nearly all requests share it. */
+export function windowOf(period: Period, nowMs: number, timeZone: string): Window {
+  const name = `${period} ${timeZone}`;
+  const known = present.get(name);
+  if (known && known.startsMs <= nowMs && nowMs < known.endsMs) return known;
+  const window = computeWindow(period, nowMs, timeZone);
+  present.set(name, window);
+  return window;
+}
+
+function computeWindow(period: Period, nowMs: number, timeZone: string): Window {
+  const { label, first, length } = PERIODS[period];
+  const day = zoned(nowMs, timeZone).toPlainDate();
+  const start = first(day);
+  const startOf = (date: Temporal.PlainDate): number => date.toZonedDateTime(timeZone).epochMilliseconds;
+  return { label: label(day), startsMs: startOf(start), endsMs: startOf(start.add(length)) };
+}
+
+/** RFC 3339 with the offset of the business time zone, for people who read `resetsAt`. */
+export const businessTime = (ms: number, timeZone: string): string => zoned(ms, timeZone).toString({ timeZoneName: 'never' });
