@@ -75,7 +75,12 @@ export function createHttpPool(options: HttpPoolOptions): HttpPool {
     });
   };
 
-  return { send, close: () => pool.close() };
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= pool.close();
+    return closing;
+  };
+  return { send, close };
 }
 
 type Exchange = {

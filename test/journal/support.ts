@@ -20,16 +20,21 @@ export const journalSigner: Signer = {
   sign: (data) => signBytes('ecdsa-p256-sha256', privateKey, data),
 };
 
-/** A folder that ends with the test. */
+const opened = new WeakMap<TestContext, OpenJournal[]>();
+
+/** A folder that ends with the test, after the journals that were opened in it. */
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'hufu-journal-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  t.after(async () => {
+    for (const journal of opened.get(t) ?? []) await journal.close();
+    await rm(directory, { recursive: true, force: true });
+  });
   return directory;
 }
 
 export type Opened = { readonly journal: OpenJournal; readonly alarms: string[]; readonly folder: string };
 
-/** Opens a journal that is closed when the test ends. */
+/** Opens a journal that is closed when the test's folder ends. */
 export async function openTestJournal(t: TestContext, directory: string, options: Partial<JournalOptions> = {}): Promise<Opened> {
   const alarms: string[] = [];
   const journal = await openJournal({
@@ -43,7 +48,7 @@ export async function openTestJournal(t: TestContext, directory: string, options
     onAlarm: (line) => alarms.push(line),
     ...options,
   });
-  t.after(() => journal.close());
+  opened.set(t, [...(opened.get(t) ?? []), journal]);
   return { journal, alarms, folder: join(directory, options.instance ?? 'gateway-1') };
 }
 
