@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import { findRedisProblem } from '../../tools/redis-server.ts';
+import { freePorts } from './process.ts';
 
 /** A Redis for one test file. */
 export type TestRedis = {
@@ -36,7 +36,7 @@ export type TestRedis = {
  */
 export async function startRedis(options: { own?: boolean; settings?: readonly string[] } = {}): Promise<TestRedis> {
   const prefix = `hufu-test-${randomBytes(6).toString('hex')}:`;
-  const given = process.env['REDIS_URL'];
+  const given = process.env.REDIS_URL;
   if (given && !options.own) return useRedis(given, prefix);
   const problem = findRedisProblem();
   if (problem !== undefined) throw new Error(problem);
@@ -61,9 +61,13 @@ function useRedis(given: string, prefix: string): TestRedis {
 
 async function ownRedis(prefix: string, settings: readonly string[]): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'hufu-redis-'));
-  const port = await freePort();
-  let server = await startServer(port, directory, settings);
-  const client = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 20 });
+  const [port = 0] = await freePorts(1);
+  const remove = () => rm(directory, { recursive: true, force: true });
+  let server = await startServer(port, directory, settings).catch(async (error: unknown) => {
+    await remove();
+    throw error;
+  });
+  const client = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 20, disconnectTimeout: 20 });
   client.on('error', () => undefined);
   const end = async (signal: NodeJS.Signals) => {
     if (server.exitCode !== null || server.signalCode !== null) return;
@@ -86,24 +90,19 @@ async function ownRedis(prefix: string, settings: readonly string[]): Promise<Te
     dispose: async () => {
       client.disconnect();
       await end('SIGKILL');
-      await rm(directory, { recursive: true, force: true });
+      await remove();
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Resolves when the server says that it accepts connections. */
 async function startServer(port: number, directory: string, settings: readonly string[]): Promise<ChildProcess> {
   const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'no'];
   const server = spawn('redis-server', [...fixed, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] });
+  // A test file that dies leaves no server behind.
+  const end = () => server.kill('SIGKILL');
+  process.once('exit', end);
+  server.once('exit', () => process.off('exit', end));
   const lines: string[] = [];
   for await (const line of createInterface({ input: server.stdout })) {
     lines.push(line);

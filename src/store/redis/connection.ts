@@ -7,6 +7,8 @@ import { SCRIPTS } from './scripts.ts';
 /** Reconnect attempts come for ever, at most this far apart, so that the gateway is back soon after the server. */
 const RECONNECT_MS_MAX = 500;
 const RECONNECT_STEP_MS = 50;
+/** How long a connection that is left may take to close: the other side may hang, and a process that ends waits for it. */
+const DISCONNECT_MS = 50;
 /** Written to the socket in the very turn they are called (contract.md section 6: before the answer's first byte); others leave together. */
 const WRITTEN_AT_ONCE = ['settle', 'hold'];
 /** Replies that no waiting mends: opening fails on them. */
@@ -44,8 +46,6 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     if (error instanceof UserError) opened.reject(error);
     else if (CREDENTIALS_REFUSED.includes(findReplyCode(error)))
       opened.reject(new UserError(`the store cannot be used: ${storeFailure(error).message}`));
-    // Not `disconnect`, which waits for the other side to close: a server that hangs never does.
-    client.stream?.destroy();
   };
   let checked = false;
   client.on('error', (error) => {
@@ -58,10 +58,16 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   });
   client.on('ready', () => {
     const { stream } = client;
-    withDeadline(options.check(client), options.commandTimeoutMs, (error) => error).then(() => {
-      checked = client.stream === stream && client.status === 'ready';
-      opened.resolve();
-    }, fail);
+    withDeadline(options.check(client), options.commandTimeoutMs, (error) => error).then(
+      () => {
+        checked = client.stream === stream && client.status === 'ready';
+        opened.resolve();
+      },
+      (error: unknown) => {
+        fail(error);
+        if (client.stream === stream) client.disconnect(true);
+      },
+    );
   });
   try {
     await opened.promise;
@@ -86,6 +92,7 @@ function createClient(options: ConnectionOptions): Redis {
     replyMapping: 'legacy',
     connectionName: 'hufu',
     connectTimeout: options.connectTimeoutMs,
+    disconnectTimeout: DISCONNECT_MS,
     commandTimeout: options.commandTimeoutMs,
     // A server that accepts and never answers is left, so that what waits for it does not grow without bound.
     socketTimeout: options.commandTimeoutMs * 2,
@@ -125,5 +132,4 @@ function withDeadline<T>(sent: Promise<T>, timeoutMs: number, explain: (error: u
 async function closeClient(client: Redis, timeoutMs: number): Promise<void> {
   if (client.status === 'ready') await withDeadline(client.quit(), timeoutMs, storeFailure).catch(() => undefined);
   client.disconnect();
-  client.stream?.destroy();
 }

@@ -83,7 +83,7 @@ export function epochCommands(
       const begun = await send((client) => runScript(client, 'begin-epoch', names.epoch, [previous ?? '', epoch, runId]));
       if (begun !== 1) return false;
       const merchantNumbers = await send((client) => client.smembers(names.merchants));
-      if (merchantNumbers.length > 0) await send((client) => client.unlink(merchantNumbers.map((number) => names.slotEpoch(number))));
+      await send((client) => closeSlots(client, names, merchantNumbers));
       await send(watch.read);
       return true;
     },
@@ -112,8 +112,15 @@ async function openSlots(client: Redis, names: Names, merchantNumbers: readonly 
   await resultsOf(pipeline);
 }
 
+/** One command for each slot, since two of them may live on two nodes. */
+async function closeSlots(client: Redis, names: Names, merchantNumbers: readonly string[]): Promise<void> {
+  const pipeline = client.pipeline();
+  for (const merchantNumber of merchantNumbers) pipeline.unlink(names.slotEpoch(merchantNumber));
+  await resultsOf(pipeline);
+}
+
 /** The replies of a pipeline; the first that is an error is thrown. */
-export async function resultsOf(pipeline: ChainableCommander): Promise<unknown[]> {
+async function resultsOf(pipeline: ChainableCommander): Promise<unknown[]> {
   const results = (await pipeline.exec()) ?? [];
   return results.map(([error, value]) => {
     if (error) throw error;

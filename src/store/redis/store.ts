@@ -1,3 +1,4 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Store } from '../../ports/store.ts';
 import { readRedisAddress } from './address.ts';
 import { openConnection } from './connection.ts';
@@ -18,6 +19,8 @@ export type RedisStoreOptions = {
   readonly connectTimeoutMs?: number;
   /** What every key begins with; default that of the address, else `hufu:`. */
   readonly prefix?: string;
+  /** For `rediss://`: other authorities than those Node trusts, or a certificate of our own. */
+  readonly tls?: TlsOptions;
 };
 
 /**
@@ -31,7 +34,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const names = namesUnder(options.prefix ?? prefix ?? PREFIX);
   const watch = watchEpoch(names);
   const connection = await openConnection({
-    address,
+    address: address.tls && options.tls ? { ...address, tls: options.tls } : address,
     commandTimeoutMs: options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     check: watch.check,
