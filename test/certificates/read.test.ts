@@ -165,6 +165,13 @@ for (const [subject, text, why] of kept) {
   test(`readCertificate: ${why}`, () => assert.equal(printName(readCertificate(make({ subject: name(subject) })).subject), text));
 }
 
+/** RFC 3279 section 2.3.1 wants the parameters NULL; OpenSSL reads the key without them and writes it with them. */
+function rsaWithoutParameters(): Buffer {
+  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const key = publicKey.export({ type: 'pkcs1', format: 'der' });
+  return sequence(sequence(oid('1.2.840.113549.1.1.1')), tlv(0x03, Buffer.from([0]), key));
+}
+
 const tbs = (der: Buffer): Buffer => der.subarray(4);
 const forms: readonly (readonly [() => Buffer, RegExp, string])[] = [
   [() => make({ version: 1 }), /version 3/, 'version 1, where every field stands one place further up'],
@@ -176,6 +183,12 @@ const forms: readonly (readonly [() => Buffer, RegExp, string])[] = [
   [() => make({ innerSignature: 'ecdsa-sha1' }), /two signature algorithms/, 'another algorithm inside than outside'],
   [() => make({ notBeforeMs: 2_000_000_000_000, notAfterMs: 1_900_000_000_000 }), /validity/, 'a validity that ends before it begins'],
   [() => make({ extra: tlv(0x81, Buffer.from([0, 1])) }), /DER|fields/, 'an issuerUniqueID'],
+  [
+    () => make({ extra: tlv(0xa3, sequence(extendedKeyUsage(CLIENT_AUTH))) }),
+    /fields/,
+    'extensions twice, of which two readers may take different ones',
+  ],
+  [() => make({ spki: rsaWithoutParameters() }), /key .* not in DER/, 'an RSA key without the NULL that belongs to it'],
   [() => make({ extensions: [extendedKeyUsage(CLIENT_AUTH), extendedKeyUsage(CLIENT_AUTH)] }), /twice/, 'an extension twice'],
   [() => make({ extensions: [extension('1.2.3', Buffer.alloc(1), true)] }), /critical/, 'an unknown critical extension'],
   [() => make({ extensions: [extension('2.5.29.37', Buffer.from([0x30, 0x80, 0, 0]))] }), /DER/, 'an indefinite length'],

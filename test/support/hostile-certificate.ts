@@ -70,6 +70,8 @@ export type HostileCertificate = {
   readonly notAfterMs?: number;
   /** Default: clientAuth. */
   readonly extensions?: readonly Uint8Array[];
+  /** The SubjectPublicKeyInfo, when it shall not be the usual encoding of `publicKey`. */
+  readonly spki?: Uint8Array;
   /** Stands between key and extensions. */
   readonly extra?: Uint8Array;
 };
@@ -96,7 +98,7 @@ export function hostileCertificate(options: HostileCertificate): Buffer {
     options.issuer,
     sequence(time(options.notBeforeMs ?? Date.now() - DAY_MS), time(options.notAfterMs ?? Date.now() + DAY_MS)),
     options.subject,
-    options.publicKey.export({ type: 'spki', format: 'der' }),
+    options.spki ?? options.publicKey.export({ type: 'spki', format: 'der' }),
     options.extra ?? Buffer.alloc(0),
     version === 3 ? tlv(0xa3, sequence(...(options.extensions ?? [extendedKeyUsage(CLIENT_AUTH)]))) : Buffer.alloc(0),
   );
