@@ -1,15 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openSqliteStore } from '../../src/store/sqlite/store.ts';
+import { test } from 'node:test';
 import { storeContract } from './contract.ts';
+import { checkAgainstModel } from './properties.ts';
+import { openSqliteWorldFile } from './sqlite-file.ts';
 
-storeContract('SQLite', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'hufu-store-'));
-  const store = await openSqliteStore({ file: join(directory, 'store.db') });
-  const dispose = async () => {
-    await store.close();
-    await rm(directory, { recursive: true });
-  };
-  return { store, dispose };
+storeContract('SQLite', openSqliteWorldFile);
+
+test('SQLite: generated histories give what the model gives', async () => {
+  await checkAgainstModel(openSqliteWorldFile, 60);
 });
