@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { openDatabase } from '../../src/reference-core/ledger/database.ts';
 import {
   executionQuery,
@@ -22,13 +22,14 @@ before(async () => {
   core = await startTestCore({ nowMs: () => nowMs });
 });
 after(async () => {
-  assert.deepEqual((await core.readLedger()).problems, []);
-  await core.dispose();
+  const { problems } = await core.readLedger().finally(core.dispose);
+  assert.deepEqual(problems, []);
 });
 
 /** Another process on the ledger, in the middle of a transaction; BEGIN IMMEDIATE takes the write lock. */
-function holdLock(): DatabaseSync {
+function holdLock(t: TestContext): DatabaseSync {
   const other = new DatabaseSync(core.databaseFile);
+  t.after(() => other.close());
   other.exec('BEGIN IMMEDIATE');
   return other;
 }
@@ -63,16 +64,15 @@ for (const [lateMs, status, why] of [
   [-1, 201, 'won the lock in time'],
   [0, 401, 'waited for the lock until the expiry'],
 ] as const) {
-  test(`the clock is read under the lock: ${why}`, async () => {
+  test(`the clock is read under the lock: ${why}`, async (t) => {
     nowMs = Math.ceil(nowMs / 1000) * 1000;
     const call = { ...orderCall(freshOrderNo(), 1), nowMs };
-    const other = holdLock();
+    const other = holdLock(t);
     const answer = core.call(call);
     await letThrough();
     assert.equal(await isSettled(answer), false);
     nowMs += 30_000 + lateMs;
     other.exec('ROLLBACK');
-    other.close();
     assert.equal((await answer).status, status);
     assert.equal((await core.call({ ...executionQuery(call.key as string), nowMs })).status, status === 201 ? 200 : 404);
   });
@@ -97,15 +97,14 @@ for (const [end, status, why] of [
   ['COMMIT', 200, 'an execution that has begun is never "not found"'],
   ['ROLLBACK', 404, 'one that came to nothing is'],
 ] as const) {
-  test(`the query waits for what is under way: ${why}`, async () => {
+  test(`the query waits for what is under way: ${why}`, async (t) => {
     const key = freshKey();
-    const other = holdLock();
+    const other = holdLock(t);
     executeElsewhere(other, key);
     const query = core.call({ ...executionQuery(key), nowMs });
     await letThrough();
     assert.equal(await isSettled(query), false, 'a snapshot would have said "not found" by now');
     other.exec(end);
-    other.close();
     assert.equal((await query).status, status);
   });
 }

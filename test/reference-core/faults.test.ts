@@ -20,8 +20,8 @@ before(async () => {
 });
 afterEach(() => core.setFault({ next: 0, fault: 'delay' }));
 after(async () => {
-  assert.deepEqual((await core.readLedger()).problems, []);
-  await core.dispose();
+  const { problems } = await core.readLedger().finally(core.dispose);
+  assert.deepEqual(problems, []);
   assert.deepEqual(reported, [], 'a fault on purpose is not an internal one');
 });
 
@@ -74,8 +74,9 @@ test('who cannot show an assertion uses up no fault', async () => {
   assert.equal((await readFault()).next, 1);
 });
 
-test('delay: what is delayed has been done, and can be found meanwhile', async () => {
+test('delay: what is delayed has been done, and can be found meanwhile', { timeout: 20_000 }, async (t) => {
   const slow = await startTestCore();
+  t.after(slow.dispose);
   await slow.setFault({ next: 1, fault: 'delay', delayMs: 60_000, match: { method: 'POST' } });
   const call = orderCall(freshOrderNo(), 1);
   const answer = slow.call(call).then(
@@ -87,9 +88,10 @@ test('delay: what is delayed has been done, and can be found meanwhile', async (
   assert.equal(await answer, 'dropped', 'a core that closes does not wait for a delay on purpose');
 });
 
-test('executeLate: what would begin after the expiry does not begin', async () => {
+test('executeLate: what would begin after the expiry does not begin', { timeout: 20_000 }, async (t) => {
   let nowMs = Date.now();
   const late = await startTestCore({ nowMs: () => nowMs });
+  t.after(late.dispose);
   await late.setFault({ next: 1, fault: 'executeLate', delayMs: 400 });
   const call = { ...orderCall(freshOrderNo(), 1), nowMs };
   const answer = late.call(call);
@@ -97,7 +99,6 @@ test('executeLate: what would begin after the expiry does not begin', async () =
   nowMs += 31_000;
   assert.equal((await answer).code, 'ASSERTION_EXPIRED');
   assert.equal((await late.call({ ...executionQuery(call.key as string), nowMs })).code, 'EXECUTION_NOT_FOUND');
-  await late.dispose();
 });
 
 const unreadable: readonly (readonly [unknown, string])[] = [

@@ -25,8 +25,8 @@ before(async () => {
   core = await startTestCore({ reportError: (error) => faults.push(error) });
 });
 after(async () => {
-  assert.deepEqual((await core.readLedger()).problems, []);
-  await core.dispose();
+  const { problems } = await core.readLedger().finally(core.dispose);
+  assert.deepEqual(problems, []);
   assert.deepEqual(faults, [], 'hostile input is never an internal fault');
 });
 

@@ -19,8 +19,8 @@ before(async () => {
   core = await startTestCore();
 });
 after(async () => {
-  assert.deepEqual((await core.readLedger()).problems, []);
-  await core.dispose();
+  const { problems } = await core.readLedger().finally(core.dispose);
+  assert.deepEqual(problems, []);
 });
 
 const runsOf = async (key: string) => (await core.readLedger()).executions.filter((row) => row.derivedKey === key).map((row) => row.count);

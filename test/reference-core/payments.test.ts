@@ -26,8 +26,8 @@ before(async () => {
   core = await startTestCore({ nowMs: () => nowMs });
 });
 after(async () => {
-  assert.deepEqual((await core.readLedger()).problems, []);
-  await core.dispose();
+  const { problems } = await core.readLedger().finally(core.dispose);
+  assert.deepEqual(problems, []);
 });
 
 const call = (options: CoreCallOptions) => core.call({ ...options, nowMs });

@@ -50,11 +50,11 @@ test('production has no faults, no look into the ledger and no seeds', async () 
   }
 });
 
-test('development without the switch has /ledger but no /faults', async () => {
+test('development without the switch has /ledger but no /faults', async (t) => {
   const core = await startTestCore({ faults: false });
+  t.after(core.dispose);
   await request(core.url).get('/ledger').expect(200);
   await request(core.url).put('/faults').send({ next: 1, fault: 'refuse' }).expect(404);
-  await core.dispose();
 });
 
 const refusedStarts: readonly (readonly [Partial<CoreOptions>, RegExp, string])[] = [
@@ -68,8 +68,9 @@ for (const [change, message, why] of refusedStarts) {
   test(`does not start: ${why}`, () => assert.rejects(startCore(options(change)), { name: 'UserError', message }));
 }
 
-test('a port in use is said in one line', async () => {
+test('a port in use is said in one line', async (t) => {
   const first = await startCore(options());
+  t.after(first.close);
   await assert.rejects(startCore(options({ port: first.port, databaseFile: join(directory, 'other.db') })), {
     name: 'UserError',
     message: `core: 127.0.0.1:${first.port} is in use; stop the other program or set HUFU_PORT_CORE`,
@@ -94,42 +95,42 @@ test('a file that is no database is named', async () => {
   assert.match(readFileSync(file, 'utf8'), /^not a database/);
 });
 
-test('the ledger can be read by its owner only, its journal files too', async () => {
+test('the ledger can be read by its owner only, its journal files too', async (t) => {
   const file = join(directory, 'mode.db');
   const core = await startCore(options({ databaseFile: file, profile: 'development' }));
+  t.after(core.close);
   for (const name of [file, `${file}-wal`, `${file}-shm`]) assert.equal(statSync(name).mode & 0o777, 0o600);
-  await core.close();
 });
 
-test('a second start seeds nothing again and keeps what was paid', async () => {
+test('a second start seeds nothing again and keeps what was paid', async (t) => {
   const first = await startTestCore();
+  t.after(first.dispose);
   const orderNo = freshOrderNo();
   await first.call(orderCall(orderNo, 30));
   const payment = paymentCall(orderNo, 30);
   const paid = await first.call(payment);
   await first.close();
   const second = await startTestCore({ databaseFile: first.databaseFile, signer: first.signer });
+  t.after(second.dispose);
   const balance = await second.call(getCall('accounts.balance', '/v1/accounts/6800000000000001/balance'));
   assert.equal(balance.json.balanceFen, 30);
   const again = await second.call(payment);
   assert.deepEqual([again.text, again.replayed], [paid.text, true]);
   const figures = await second.readLedger();
   assert.deepEqual([figures.problems, figures.executions.length], [[], 2]);
-  await second.dispose();
-  await first.dispose();
 });
 
-test('close lets what has begun end and takes nothing new', async () => {
+test('close lets what has begun end and takes nothing new', async (t) => {
   const core = await startTestCore();
+  t.after(core.dispose);
   const running = Array.from({ length: 10 }, () => core.call(orderCall(freshOrderNo(), 1)).catch(() => undefined));
   await Promise.race(running);
   await core.close();
   const answered = (await Promise.all(running)).filter((answer) => answer?.status === 201).length;
   const again = await startTestCore({ databaseFile: core.databaseFile, signer: core.signer });
+  t.after(again.dispose);
   const figures = await again.readLedger();
   assert.ok(figures.executions.length >= answered && answered >= 1);
   assert.deepEqual(figures.problems, []);
   await assert.rejects(core.call(orderCall(freshOrderNo(), 1)));
-  await again.dispose();
-  await core.dispose();
 });
