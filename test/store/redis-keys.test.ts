@@ -15,7 +15,7 @@ let opened = 0;
 async function openPrefixed(t: TestContext): Promise<{ store: Store; prefix: string }> {
   opened += 1;
   const prefix = `${redis.prefix}${opened}:`;
-  const store = await openRedisStore({ url: redis.url, prefix });
+  const store = await openRedisStore({ url: redis.url, prefix, commandTimeoutMs: 5000 });
   t.after(store.close);
   await openEpoch(store, 'e1', [FIRST, SECOND]);
   return { store, prefix };

@@ -13,7 +13,7 @@ before(async () => {
 after(() => redis.dispose());
 
 async function openOn(t: TestContext, { url }: TestRedis = redis): Promise<Store> {
-  const store = await openRedisStore({ url });
+  const store = await openRedisStore({ url, commandTimeoutMs: 5000 });
   t.after(store.close);
   return store;
 }

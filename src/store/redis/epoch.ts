@@ -91,10 +91,12 @@ export function epochCommands(
       await send((client) => runScript(client, 'report', names.epoch, [epoch, instance, closedUntilMs]));
     },
     openEpoch: async ({ epoch, instances, merchantNumbers, nowMs }) => {
-      const opened = await send((client) => runScript(client, 'open-epoch', names.epoch, [epoch, nowMs, ...instances]));
-      if (opened !== 1) return false;
+      const runOpen = async (write: 0 | 1) =>
+        (await send((client) => runScript(client, 'open-epoch', names.epoch, [epoch, nowMs, write, ...instances]))) === 1;
+      if (!(await runOpen(0))) return false;
+      // The slots first: whoever then reads that the epoch is open need not doubt them, even if this process dies here.
       await send((client) => openSlots(client, names, merchantNumbers, epoch));
-      return true;
+      return runOpen(1);
     },
     openSlot: async ({ merchantNumber, epoch }) => {
       await send(watch.read);
