@@ -101,3 +101,20 @@ test('a public key read from PEM verifies what its private key signed', () => {
   const pem = p256.privateKey.export({ type: 'pkcs8', format: 'pem' });
   assert.ok(verifyBytes('ecdsa-p256-sha256', createPublicKey(pem), DATA, signBytes('ecdsa-p256-sha256', createPrivateKey(pem), DATA)));
 });
+
+test('an RSA signature has the length of the modulus: a leading zero byte cannot be dropped', () => {
+  for (const name of ['rsa-v1_5-sha256', 'rsa-pss-sha512'] as const) {
+    const withZero = Array.from({ length: 5000 }, (_, i) => Buffer.from(String(i))).find((data) => signedZero(name, data));
+    assert.ok(withZero, 'one signature of 256 begins with a zero byte');
+  }
+});
+
+/** Signs until the signature begins with a zero byte; then the shorter spelling of the same number must be refused. */
+function signedZero(name: 'rsa-v1_5-sha256' | 'rsa-pss-sha512', data: Buffer): boolean {
+  const signature = signBytes(name, rsa.privateKey, data);
+  if (signature[0] !== 0) return false;
+  assert.ok(verifyBytes(name, rsa.publicKey, data, signature));
+  assert.ok(!verifyBytes(name, rsa.publicKey, data, signature.subarray(1)));
+  assert.ok(!verifyBytes(name, rsa.publicKey, data, Buffer.concat([Buffer.from([0]), signature])));
+  return true;
+}
