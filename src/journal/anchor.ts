@@ -57,6 +57,8 @@ export type AnchorKeeper = {
   readonly keep: () => void;
   /** Writes the anchor now. */
   readonly write: () => Promise<void>;
+  /** Resolves when nothing is being written. */
+  readonly idle: () => Promise<void>;
 };
 
 type Where = Omit<Anchor, 'at'> & { readonly segment: number };
@@ -91,5 +93,5 @@ export function createAnchorKeeper(
   const keep = (): void => {
     if (where().segment !== segment || clock.monotonicMs() - atMs >= EVERY_MS) void write();
   };
-  return { keep, write };
+  return { keep, write, idle: () => last };
 }

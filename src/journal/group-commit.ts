@@ -25,7 +25,22 @@ export type GroupCommit = {
   readonly finish: () => Promise<void>;
 };
 
+/** A record with the moment it was appended, monotonic ms. */
+type Queued = Waiting & { readonly atMs: number };
+
 type Waiter = { readonly seq: number; readonly resolve: () => void; readonly reject: (reason: Refusal) => void };
+
+type State = GroupCommitOptions & {
+  waiting: Queued[];
+  waiters: Waiter[];
+  /** The commit under way. */
+  busy: Promise<void> | undefined;
+  /** Whether records came while the last commit was under way. */
+  loaded: boolean;
+  failure: Error | undefined;
+  finished: boolean;
+  timer: NodeJS.Timeout | undefined;
+};
 
 /**
  * Group commit: one write and one sync at a time for everything that waits. When nothing was under way a group begins as
@@ -33,99 +48,89 @@ type Waiter = { readonly seq: number; readonly resolve: () => void; readonly rej
  * groupRecordsMax are together. Records nobody waits for are on the disk within groupMsMax.
  */
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
-  const { writer, clock } = options;
-  let waiting: Waiting[] = [];
-  let waiters: Waiter[] = [];
-  let oldestAtMs = 0;
-  let busy: Promise<void> | undefined;
-  let loaded = false;
-  let failure: Error | undefined;
-  let finished = false;
-  let timer: NodeJS.Timeout | undefined;
-
-  const wait = (ms: number): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      begin();
-    }, ms);
+  const idle = { waiting: [], waiters: [], busy: undefined, loaded: false, failure: undefined, finished: false, timer: undefined };
+  const state: State = { ...options, ...idle };
+  return {
+    add: (record) => {
+      state.waiting.push({ ...record, atMs: options.clock.monotonicMs() });
+      schedule(state);
+    },
+    synced: (seq) => synced(state, seq),
+    isHealthy: () => state.failure === undefined,
+    waiting: () => state.waiting,
+    finish: () => finish(state),
   };
+}
 
-  const schedule = (): void => {
-    if (busy || failure || finished || waiting.length === 0) return;
-    const ageMs = clock.monotonicMs() - oldestAtMs;
-    const atOnce = (waiters.length > 0 && !loaded) || waiting.length >= options.groupRecordsMax || ageMs >= options.groupMsMax;
-    if (atOnce) begin();
-    else wait(options.groupMsMax - ageMs);
-  };
+function synced(state: State, seq: number): Promise<void> {
+  if (seq <= state.writer.head().seq) return Promise.resolve();
+  if (state.failure || state.finished) return Promise.reject(new Refusal('JOURNAL_UNAVAILABLE'));
+  return new Promise((resolve, reject) => {
+    state.waiters.push({ seq, resolve, reject });
+    schedule(state);
+  });
+}
 
-  /** The commit itself starts in a microtask, so that records appended in one go form one group. */
-  const begin = (): void => {
-    if (busy) return;
-    clearTimeout(timer);
-    timer = undefined;
-    busy = Promise.resolve().then(run);
-  };
+function schedule(state: State): void {
+  const { waiting, groupMsMax } = state;
+  const [oldest] = waiting;
+  if (state.busy || state.failure || state.finished || !oldest) return;
+  const ageMs = state.clock.monotonicMs() - oldest.atMs;
+  const isAwaited = state.waiters.length > 0 && !state.loaded;
+  if (isAwaited || waiting.length >= state.groupRecordsMax || ageMs >= groupMsMax) begin(state);
+  else beginAfter(state, groupMsMax - ageMs);
+}
 
-  const run = async (): Promise<void> => {
-    const group = waiting.slice();
-    try {
-      await writer.commit(group, clock.nowMs());
-      waiting = waiting.slice(group.length);
-      recovered();
-      settle(writer.head().seq);
-      options.onSynced();
-    } catch (error) {
-      fail(error);
-    }
-    loaded = waiting.length > 0;
-    busy = undefined;
-    schedule();
-  };
+function beginAfter(state: State, ms: number): void {
+  state.timer ??= setTimeout(() => begin(state), ms);
+}
 
-  const settle = (seq: number): void => {
-    oldestAtMs = clock.monotonicMs();
-    const due = waiters.filter((waiter) => waiter.seq <= seq);
-    waiters = waiters.filter((waiter) => waiter.seq > seq);
-    for (const waiter of due) waiter.resolve();
-  };
+/** The commit itself starts in a microtask, so that records appended in one go form one group. */
+function begin(state: State): void {
+  clearTimeout(state.timer);
+  state.timer = undefined;
+  state.busy ??= Promise.resolve().then(() => commit(state));
+}
 
-  const recovered = (): void => {
-    if (failure) options.onAlarm('the journal can be written again; money operations go on');
-    failure = undefined;
-  };
+async function commit(state: State): Promise<void> {
+  const group = state.waiting.slice();
+  try {
+    await state.writer.commit(group, state.clock.nowMs());
+    state.waiting = state.waiting.slice(group.length);
+    succeed(state);
+  } catch (error) {
+    fail(state, error as Error);
+  }
+  state.loaded = state.waiting.length > 0;
+  state.busy = undefined;
+  schedule(state);
+}
 
-  const fail = (error: unknown): void => {
-    const first = failure === undefined;
-    failure = error as Error;
-    if (first) options.onAlarm(`the journal cannot be written (${failure.message}); money operations are refused until it can`);
-    const refused = waiters;
-    waiters = [];
-    for (const waiter of refused) waiter.reject(new Refusal('JOURNAL_UNAVAILABLE', { cause: error }));
-    if (!finished) wait(first && writer.isSpoiled() ? 0 : options.retryMs);
-  };
+function succeed(state: State): void {
+  if (state.failure) state.onAlarm('the journal can be written again; money operations go on');
+  state.failure = undefined;
+  const { seq } = state.writer.head();
+  const due = state.waiters.filter((waiter) => waiter.seq <= seq);
+  state.waiters = state.waiters.filter((waiter) => waiter.seq > seq);
+  for (const waiter of due) waiter.resolve();
+  state.onSynced();
+}
 
-  const add = (record: Waiting): void => {
-    if (waiting.length === 0) oldestAtMs = clock.monotonicMs();
-    waiting.push(record);
-    schedule();
-  };
+/** Everybody who waits is refused; the records themselves stay and are tried again, on another file at once where a sync failed. */
+function fail(state: State, error: Error): void {
+  const isFirst = state.failure === undefined;
+  state.failure = error;
+  if (isFirst) state.onAlarm(`the journal cannot be written (${error.message}); money operations are refused until it can`);
+  const refused = state.waiters;
+  state.waiters = [];
+  for (const waiter of refused) waiter.reject(new Refusal('JOURNAL_UNAVAILABLE', { cause: error }));
+  if (!state.finished) beginAfter(state, isFirst && state.writer.isSpoiled() ? 0 : state.retryMs);
+}
 
-  const synced = (seq: number): Promise<void> => {
-    if (seq <= writer.head().seq) return Promise.resolve();
-    if (failure || finished) return Promise.reject(new Refusal('JOURNAL_UNAVAILABLE'));
-    return new Promise((resolve, reject) => {
-      waiters.push({ seq, resolve, reject });
-      schedule();
-    });
-  };
-
-  const finish = async (): Promise<void> => {
-    finished = true;
-    clearTimeout(timer);
-    await busy;
-    if (waiting.length > 0) await run();
-    if (failure) throw failure;
-  };
-
-  return { add, synced, isHealthy: () => failure === undefined, waiting: () => waiting, finish };
+async function finish(state: State): Promise<void> {
+  state.finished = true;
+  clearTimeout(state.timer);
+  await state.busy;
+  if (state.waiting.length > 0) await commit(state);
+  if (state.failure) throw state.failure;
 }

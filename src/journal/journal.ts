@@ -77,27 +77,38 @@ export async function openJournal(options: JournalOptions): Promise<OpenJournal>
 
 const randomId = (): string => randomBytes(12).toString('base64url');
 
-async function startJournal(options: JournalOptions, directory: string, tail: Tail | undefined, unlock: () => void): Promise<OpenJournal> {
-  const { clock } = options;
+type Parts = {
+  readonly id: string;
+  readonly boot: string;
+  readonly writer: SegmentWriter;
+  readonly anchor: AnchorKeeper;
+  readonly groups: GroupCommit;
+};
+
+function wire(options: JournalOptions, directory: string, tail: Tail | undefined): Parts {
   const id = tail?.journal ?? randomId();
   const boot = randomId();
-  const writer = createSegmentWriter(
-    { ...options, directory, journal: id, boot, openSegment: options.openSegment ?? openSegment, ledger: tail?.ledger ?? createLedger() },
-    tail && { seq: tail.seq, hash: tail.hash, segment: tail.segment.number, end: tail.end },
-  );
-  const anchor = createAnchorKeeper(options, directory, () => ({
-    journal: id,
-    sequence: writer.head().seq,
-    hash: writer.head().hash,
-    segment: writer.head().segment,
-  }));
-  const groups = createGroupCommit({ retryMs: 1_000, ...options, writer, onSynced: anchor.keep });
+  const ledger = tail?.ledger ?? createLedger();
+  const start = tail && { seq: tail.seq, hash: tail.hash, segment: tail.segment.number, end: tail.end };
+  const writer = createSegmentWriter({ openSegment, ...options, directory, journal: id, boot, ledger }, start);
+  const anchor = createAnchorKeeper(options, directory, () => ({ ...headOf(id, writer), segment: writer.head().segment }));
+  return { id, boot, writer, anchor, groups: createGroupCommit({ retryMs: 1_000, ...options, writer, onSynced: anchor.keep }) };
+}
+
+function headOf(journal: string, writer: SegmentWriter): JournalHead {
+  const { seq, hash } = writer.head();
+  return { journal, sequence: seq, hash };
+}
+
+async function startJournal(options: JournalOptions, directory: string, tail: Tail | undefined, unlock: () => void): Promise<OpenJournal> {
+  const parts = wire(options, directory, tail);
+  const { id, boot, writer, groups } = parts;
   let seq = tail?.seq ?? 0;
   let closed = false;
 
   const write = (entry: Entry): number => {
     seq += 1;
-    groups.add({ seq, json: JSON.stringify({ seq, at: clock.nowMs(), boot, ...entry }), entry });
+    groups.add({ seq, json: JSON.stringify({ seq, at: options.clock.nowMs(), boot, ...entry }), entry });
     return seq;
   };
 
@@ -110,20 +121,11 @@ async function startJournal(options: JournalOptions, directory: string, tail: Ta
     if (closed) return;
     closed = true;
     write({ type: 'closed' });
-    await closeJournal(groups, writer, anchor, options.onAlarm).finally(unlock);
+    await closeJournal(parts, options.onAlarm).finally(unlock);
   };
 
-  await groups
-    .synced(write({ type: 'boot', instance: options.instance, pid: process.pid, tornBytes: tail?.tornBytes ?? 0 }))
-    .catch(async (error) => {
-      closed = true;
-      await groups.finish().catch(() => undefined);
-      await writer.close();
-      throw new UserError(
-        `${directory}: the journal cannot be written (${String((error as Refusal).options.cause)}); free space or mend the disk`,
-      );
-    });
-
+  const booted = write({ type: 'boot', instance: options.instance, pid: process.pid, tornBytes: tail?.tornBytes ?? 0 });
+  await groups.synced(booted).catch((error: Refusal) => abandon(parts, directory, error.options.cause));
   return {
     id,
     boot,
@@ -131,9 +133,16 @@ async function startJournal(options: JournalOptions, directory: string, tail: Ta
     synced: groups.synced,
     isWritable: () => !closed && groups.isHealthy(),
     facts: () => ownFacts(directory, writer.head().seq, groups),
-    head: () => ({ journal: id, sequence: writer.head().seq, hash: writer.head().hash }),
+    head: () => headOf(id, writer),
     close,
   };
+}
+
+/** A journal that cannot be written from the start is not begun. */
+async function abandon({ groups, writer }: Parts, directory: string, cause: unknown): Promise<never> {
+  await groups.finish().catch(() => undefined);
+  await writer.close();
+  throw new UserError(`${directory}: the journal cannot be written (${String(cause)}); free space or mend the disk`);
 }
 
 function mayAppend(entry: JournalEntry, groups: GroupCommit): boolean {
@@ -150,18 +159,14 @@ function ownFacts(directory: string, seq: number, groups: GroupCommit): AsyncIte
   })();
 }
 
-async function closeJournal(
-  groups: GroupCommit,
-  writer: SegmentWriter,
-  anchor: AnchorKeeper,
-  onAlarm: (line: string) => void,
-): Promise<void> {
+async function closeJournal({ groups, writer, anchor }: Parts, onAlarm: (line: string) => void): Promise<void> {
   try {
     await groups.finish();
     await anchor.write();
   } catch (error) {
     onAlarm(`the journal could not be closed cleanly (${(error as Error).message}); its last ${groups.waiting().length} records are lost`);
   } finally {
+    await anchor.idle();
     await writer.close();
   }
 }

@@ -46,95 +46,104 @@ function chain(previous: string, payloads: readonly string[]): Lines {
   return { data: Buffer.from(lines.join(''), 'utf8'), hash };
 }
 
+type State = SegmentWriterOptions & {
+  /** Open only while it is written; undefined before the first write and after it was given up. */
+  file: SegmentFile | undefined;
+  head: Head & { readonly end: number };
+  /** The present file must not be written again; a journal that has none yet is written the same way. */
+  spoiled: boolean;
+  begun: boolean;
+};
+
 /** Writes segments one group at a time; the caller never has two commits under way. */
 export function createSegmentWriter(options: SegmentWriterOptions, start: Start | undefined): SegmentWriter {
-  const { directory, openSegment, ledger } = options;
-  let file: SegmentFile | undefined;
-  let head: Head & { readonly end: number } = start ?? { seq: 0, hash: GENESIS, segment: 0, end: 0 };
-  let spoiled = start === undefined;
-  let begun = start !== undefined;
-
-  const acknowledge = (group: readonly Waiting[], at: { hash: string; segment: number; end: number }): void => {
-    for (const { entry } of group) ledger.apply(entry);
-    head = { seq: group.at(-1)?.seq ?? head.seq, ...at };
+  const head = start ?? { seq: 0, hash: GENESIS, segment: 0, end: 0 };
+  const state: State = { ...options, file: undefined, head, spoiled: start === undefined, begun: start !== undefined };
+  return {
+    commit: (group, nowMs) => commit(state, group, nowMs),
+    head: () => state.head,
+    isSpoiled: () => state.spoiled && state.begun,
+    close: () => giveUp(state),
   };
+}
 
-  /** Appends to the present segment. What was written of a failed group is cut off again; where even that fails, or a sync did, the file is given up. */
-  const append = async (group: readonly Waiting[], lines: Lines): Promise<void> => {
-    file ??= await openSegment(segmentPath(directory, head.segment).path, 'existing');
-    const present = file;
-    try {
-      await present.write(lines.data, head.end);
-    } catch (error) {
-      await present.truncate(head.end).catch(() => {
-        spoiled = true;
-      });
-      throw error;
-    }
-    try {
-      await present.datasync();
-    } catch (error) {
-      spoiled = true;
-      throw error;
-    }
-    acknowledge(group, { hash: lines.hash, segment: head.segment, end: head.end + lines.data.length });
+async function commit(state: State, group: readonly Waiting[], nowMs: number): Promise<void> {
+  const payloads = group.map(({ json }) => json);
+  const lines = chain(state.head.hash, payloads);
+  const isFull = state.head.end + lines.data.length > state.segmentBytesMax;
+  return state.spoiled || isFull ? rotate(state, group, payloads, nowMs) : append(state, group, lines);
+}
+
+/** Appends to the present segment. What was written of a failed group is cut off again; where even that fails, or a sync did, the file is given up. */
+async function append(state: State, group: readonly Waiting[], lines: Lines): Promise<void> {
+  const { segment, end } = state.head;
+  state.file ??= await state.openSegment(segmentPath(state.directory, segment).path, 'existing');
+  const { file } = state;
+  try {
+    await file.write(lines.data, end);
+  } catch (error) {
+    await file.truncate(end).catch(() => {
+      state.spoiled = true;
+    });
+    throw error;
+  }
+  try {
+    await file.datasync();
+  } catch (error) {
+    state.spoiled = true;
+    throw error;
+  }
+  acknowledge(state, group, { hash: lines.hash, segment, end: end + lines.data.length });
+}
+
+/** Begins the next segment with a checkpoint and the group. The present one stays as it is until the new one and its name are on the disk. */
+async function rotate(state: State, group: readonly Waiting[], payloads: readonly string[], nowMs: number): Promise<void> {
+  const { path, number } = segmentPath(state.directory, state.head.segment + 1);
+  const lines = chain(state.head.hash, [await checkpointOf(state, nowMs), ...payloads]);
+  const file = await state.openSegment(path, 'new');
+  try {
+    await file.write(lines.data, 0);
+    await file.datasync();
+    await syncDirectory(state.directory);
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await unlink(path).catch(() => undefined);
+    throw error;
+  }
+  await giveUp(state);
+  Object.assign(state, { file, spoiled: false, begun: true });
+  acknowledge(state, group, { hash: lines.hash, segment: number, end: lines.data.length });
+}
+
+async function checkpointOf(state: State, nowMs: number): Promise<string> {
+  const { head, signer } = state;
+  const record: JournalRecord & CheckpointEntry = {
+    seq: head.seq,
+    at: nowMs,
+    boot: state.boot,
+    type: 'checkpoint',
+    format: 1,
+    journal: state.journal,
+    segment: head.segment + 1,
+    previous: head.hash,
+    superseding: state.spoiled && state.begun,
+    keyid: signer.keyid,
+    ...state.ledger.summary(nowMs),
   };
+  const json = JSON.stringify(record);
+  const signature = await signer.sign(Buffer.from(json));
+  return `${json}\t${signature.toString('base64url')}`;
+}
 
-  const checkpoint = async (nowMs: number): Promise<string> => {
-    const record: JournalRecord & CheckpointEntry = {
-      seq: head.seq,
-      at: nowMs,
-      boot: options.boot,
-      type: 'checkpoint',
-      format: 1,
-      journal: options.journal,
-      segment: head.segment + 1,
-      previous: head.hash,
-      superseding: spoiled && begun,
-      keyid: options.signer.keyid,
-      ...ledger.summary(nowMs),
-    };
-    const json = JSON.stringify(record);
-    const signature = await options.signer.sign(Buffer.from(json));
-    return `${json}\t${signature.toString('base64url')}`;
-  };
+function acknowledge(state: State, group: readonly Waiting[], at: { hash: string; segment: number; end: number }): void {
+  for (const { entry } of group) state.ledger.apply(entry);
+  state.head = { seq: group.at(-1)?.seq ?? state.head.seq, ...at };
+}
 
-  /** Begins the next segment with a checkpoint and the group. The present one stays as it is until the new one and its name are on the disk. */
-  const rotate = async (group: readonly Waiting[], nowMs: number): Promise<void> => {
-    const { path, number } = segmentPath(directory, head.segment + 1);
-    const lines = chain(head.hash, [await checkpoint(nowMs), ...group.map(({ json }) => json)]);
-    const next = await openSegment(path, 'new');
-    try {
-      await next.write(lines.data, 0);
-      await next.datasync();
-      await syncDirectory(directory);
-    } catch (error) {
-      await next.close().catch(() => undefined);
-      await unlink(path).catch(() => undefined);
-      throw error;
-    }
-    await giveUp();
-    file = next;
-    spoiled = false;
-    begun = true;
-    acknowledge(group, { hash: lines.hash, segment: number, end: lines.data.length });
-  };
-
-  const giveUp = async (): Promise<void> => {
-    const old = file;
-    file = undefined;
-    if (spoiled && old) await old.truncate(head.end).catch(() => undefined);
-    await old?.close().catch(() => undefined);
-  };
-
-  const commit = async (group: readonly Waiting[], nowMs: number): Promise<void> => {
-    const lines = chain(
-      head.hash,
-      group.map(({ json }) => json),
-    );
-    if (spoiled || head.end + lines.data.length > options.segmentBytesMax) return rotate(group, nowMs);
-    return append(group, lines);
-  };
-
-  return { commit, head: () => head, isSpoiled: () => spoiled && begun, close: giveUp };
+/** Closes the present file, cut to its acknowledged end where more may stand in it. */
+async function giveUp(state: State): Promise<void> {
+  const { file } = state;
+  state.file = undefined;
+  if (state.spoiled && file) await file.truncate(state.head.end).catch(() => undefined);
+  await file?.close().catch(() => undefined);
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import type { CoreReply } from '../../src/ports/core.ts';
+import { makePki } from '../support/pki.ts';
 import { coreAt, okJson, onRequest, payment, startRawCore } from './raw-core.ts';
 
 /** A port that nobody listens on. */
@@ -260,6 +262,45 @@ test('after close nothing is sent, and what was under way ends', async (t) => {
   await core.close();
   assert.equal((await under).kind, 'answered');
   assert.equal((await core.call(payment())).kind, 'notSent');
+});
+
+test('a request that timed out gives its socket up: the next one gets a fresh one and not the late answer', async (t) => {
+  const raw = await startRawCore(t, (socket, number) =>
+    onRequest(socket, () => {
+      if (number > 0) socket.write(okJson('{"answer":2}'));
+    }),
+  );
+  const core = coreAt(t, raw.port, { connections: 1 });
+  assert.equal((await core.call(payment({ target: '/first', timeoutMs: 100 }))).kind, 'noAnswer');
+  raw.sockets[0]?.write(okJson('{"answer":1}'));
+  const second = await core.call(payment({ target: '/second' }));
+  assert.equal(second.kind === 'answered' && second.answer.body.toString(), '{"answer":2}');
+});
+
+test('O7: only a core with a certificate we trust, for its name, gets a byte', async (t) => {
+  const pki = await makePki();
+  t.after(pki.dispose);
+  const { certificatePem, keyPem } = pki.read('server');
+  let requests = 0;
+  const server = createTlsServer({ cert: certificatePem, key: keyPem }, (_request, response) => {
+    requests += 1;
+    response.setHeader('content-type', 'application/json').end('{}');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as { port: number };
+  const trusted = { ca: pki.read('authority').certificatePem };
+  const url = `https://127.0.0.1:${port}`;
+  assert.equal((await coreAt(t, port, { url }).call(payment())).kind, 'notSent', 'an authority we do not know');
+  assert.equal(
+    (await coreAt(t, port, { url, tls: { ...trusted, servername: 'core.bank' } }).call(payment())).kind,
+    'notSent',
+    'another name',
+  );
+  assert.equal(requests, 0);
+  assert.equal((await coreAt(t, port, { url, tls: trusted }).call(payment())).kind, 'answered');
+  assert.equal(requests, 1);
 });
 
 async function eventually<T>(look: () => T | undefined): Promise<T> {
