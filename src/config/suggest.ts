@@ -1,6 +1,6 @@
 /**
- * The one of `known` that `text` most likely meant, or undefined when nothing is near: at most a third of its letters differ.
- * Case does not count, since a wrong capital is the commonest mistake.
+ * The one of `known` that `text` most likely meant, or undefined when nothing is near: at most a third of its letters differ,
+ * or else one begins with the other (`max`, `maxFen`). Case does not count, since a wrong capital is the commonest mistake.
  */
 export function findNear(text: string, known: readonly string[]): string | undefined {
   const bound = Math.max(1, Math.floor(text.length / 3));
@@ -9,8 +9,10 @@ export function findNear(text: string, known: readonly string[]): string | undef
     const distance = distanceOf(text.toLowerCase(), word.toLowerCase());
     if (distance <= bound && (best === undefined || distance < best.distance)) best = { word, distance };
   }
-  return best?.word;
+  return best?.word ?? known.find((word) => isBeginning(text, word) || isBeginning(word, text));
 }
+
+const isBeginning = (short: string, long: string): boolean => short.length >= 3 && long.toLowerCase().startsWith(short.toLowerCase());
 
 /** `; did you mean "x"?`, or nothing. */
 export function hint(text: string, known: readonly string[]): string {

@@ -38,7 +38,7 @@ function compileDocument(source: YamlFile, report: Report): Compiled[] {
   const version = child(root, 'openapi');
   if (!/^3\.1\.\d+$/.test(String(version.value))) tellAt(version, `openapi: expected 3.1.x, found ${describe(version.value)}`, report);
   for (const [, server] of children(child(root, 'servers'))) checkServer(child(server, 'url'), report);
-  const compile = createSchemaCompiler(root);
+  const compile = createSchemaCompiler(root, report);
   const paths = child(root, 'paths');
   if (!isMap(paths)) tellAt(paths, 'paths: expected a map of paths', report, 'key');
   return children(paths).flatMap(([path, place]) => compilePath(path, place, compile, report));

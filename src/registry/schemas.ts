@@ -1,9 +1,12 @@
 import type { ErrorObject } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { Report } from '../config/problems.ts';
 import type { Problem } from '../protocol/operation.ts';
 import { FORMATS } from './formats.ts';
-import { child, children, type Place, rootOf } from './place.ts';
+import { child, children, type Place, rootOf, tellAt } from './place.ts';
 
+/** What the schema of all components of a document is called within its compiler. */
+const COMPONENTS = 'components';
 /** Problems of one message that are told; more help nobody. */
 const PROBLEMS_MAX = 20;
 /** Names of members that may be repeated in an answer: nothing that could carry data or break a log line. */
@@ -22,7 +25,7 @@ export type SchemaCompiler = (schema: Place) => Check;
  * A compiler for the schemas of a document. Strict: unknown keywords and formats do not compile; nothing is coerced, no
  * default is filled in, and only own members of a value are looked at, so that `__proto__` and `toString` are mere names.
  */
-export function createSchemaCompiler(document: Place): SchemaCompiler {
+export function createSchemaCompiler(document: Place, report: Report): SchemaCompiler {
   const ajv = new Ajv2020({
     strict: true,
     allErrors: true,
@@ -34,22 +37,30 @@ export function createSchemaCompiler(document: Place): SchemaCompiler {
   });
   ajv.addVocabulary([...ANNOTATIONS]);
   for (const [name, validate] of Object.entries(FORMATS)) ajv.addFormat(name, { type: 'string', validate });
-  const components = child(child(rootOf(document.source), 'components'), 'schemas');
-  const $defs = Object.fromEntries(children(components).map(([name, { value }]) => [name, rewrite(value)]));
+  const $defs: Record<string, unknown> = {};
+  for (const [name, place] of children(child(child(rootOf(document.source), 'components'), 'schemas'))) {
+    $defs[name] = rewrite(place.value);
+    if (!ajv.validateSchema($defs[name] as object))
+      tellAt(place, `is no JSON Schema: ${ajv.errorsText(ajv.errors, { dataVar: name })}`, report);
+  }
+  // Checked above, each at its place.
+  ajv.addSchema({ $id: COMPONENTS, $defs }, undefined, false, false);
   return (schema) => {
-    const validate = ajv.compile({ ...(rewrite(schema.value) as object), $defs });
+    const validate = ajv.compile(rewrite(schema.value) as object);
     return (value) => (validate(value) ? [] : problemsOf(validate.errors ?? []));
   };
 }
 
-/** A schema whose references point at `$defs` of its own root. */
+/** A schema whose references point into the schema of all components. */
 function rewrite(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(rewrite);
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => [
       key,
-      key === '$ref' && typeof member === 'string' ? member.replace(/^#\/components\/schemas\//, '#/$defs/') : rewrite(member),
+      key === '$ref' && typeof member === 'string'
+        ? member.replace(/^#\/components\/schemas\//, () => `${COMPONENTS}#/$defs/`)
+        : rewrite(member),
     ]),
   );
 }
