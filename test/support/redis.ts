@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,7 +16,7 @@ export type TestRedis = {
   /** For openRedisStore and HUFU_STORE; names a prefix of its own, so that files may share a server. */
   readonly url: string;
   readonly prefix: string;
-  /** A plain client on the same server, for a test's own questions; closed by dispose. */
+  /** A plain client on the same server, for a test's own questions; connects when first used, closed by dispose. */
   readonly client: Redis;
   /** Ends the server; without persistence its data is gone. Own servers only, as the four below. */
   readonly stop: () => Promise<void>;
@@ -46,7 +48,7 @@ export async function startRedis(options: { own?: boolean; settings?: readonly s
 function useRedis(given: string, prefix: string): TestRedis {
   const url = new URL(given);
   url.searchParams.set('prefix', prefix);
-  const client = new Redis(given);
+  const client = new Redis(given, { lazyConnect: true });
   const notOwn = () => {
     throw new Error('this test stops its server: call startRedis({ own: true })');
   };
@@ -67,11 +69,18 @@ async function ownRedis(prefix: string, settings: readonly string[]): Promise<Te
     await remove();
     throw error;
   });
-  const client = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 20, disconnectTimeout: 20 });
+  const client = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 20, disconnectTimeout: 20, lazyConnect: true });
   client.on('error', () => undefined);
+  // A test file that dies leaves nothing behind.
+  const abandon = () => {
+    server.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  };
+  process.once('exit', abandon);
   const end = async (signal: NodeJS.Signals) => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const exited = once(server, 'exit');
+    server.ref();
     server.kill(signal);
     server.kill('SIGCONT');
     await exited;
@@ -91,6 +100,7 @@ async function ownRedis(prefix: string, settings: readonly string[]): Promise<Te
       client.disconnect();
       await end('SIGKILL');
       await remove();
+      process.off('exit', abandon);
     },
   };
 }
@@ -99,15 +109,14 @@ async function ownRedis(prefix: string, settings: readonly string[]): Promise<Te
 async function startServer(port: number, directory: string, settings: readonly string[]): Promise<ChildProcess> {
   const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'no'];
   const server = spawn('redis-server', [...fixed, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] });
-  // A test file that dies leaves no server behind.
-  const end = () => server.kill('SIGKILL');
-  process.once('exit', end);
-  server.once('exit', () => process.off('exit', end));
   const lines: string[] = [];
   for await (const line of createInterface({ input: server.stdout })) {
     lines.push(line);
     if (line.includes('Ready to accept connections')) {
       server.stdout.resume();
+      // Neither keeps a test file alive whose set-up failed before it could dispose; the server then ends with it.
+      (server.stdout as Socket).unref();
+      server.unref();
       return server;
     }
   }
