@@ -63,7 +63,7 @@ function readHeader(line: string): [string, string] {
 export function readCallRequest(method: string, path: string, options: RequestOptions, nowMs: number): CallRequest {
   if (!path.startsWith('/')) throw new WrongUse(`PATH begins with "/", like /v1/orders; found ${JSON.stringify(path)}`);
   const verb = method.toUpperCase();
-  const idempotencyKey = options.key ?? (verb === 'GET' ? undefined : createNonce());
+  const idempotencyKey = options.key ?? (['GET', 'HEAD'].includes(verb) ? undefined : createNonce());
   return {
     method: verb,
     path,

@@ -5,7 +5,7 @@ import { keyidOf } from '../protocol/keyid.ts';
 import type { Answer, CallRequest, WireRequest } from './answer.ts';
 import { createExchange, NoAnswer } from './exchange.ts';
 import { answerOf, answerOfSilence } from './outcome.ts';
-import { createTrust } from './platform-trust.ts';
+import { createTrust, type Naming } from './platform-trust.ts';
 import { createRequestBuilder } from './request.ts';
 import { type SigningKey, signRequest } from './sign-request.ts';
 import { type PinnedKey, thumbprintOf } from './trust.ts';
@@ -82,19 +82,22 @@ function checkPair(options: MerchantOptions): void {
 export function createMerchant(options: MerchantOptions): MerchantClient {
   const { timeoutMs = TIMEOUT_MS, answerBytesMax = ANSWER_BYTES_MAX, now = Date.now, rehearse = (signed) => signed } = options;
   checkPair(options);
-  const build = createRequestBuilder(options.url, options.merchantNumber);
+  const build = {
+    named: createRequestBuilder(options.url, options.merchantNumber),
+    unnamed: createRequestBuilder(options.url, undefined),
+  };
   const exchange = createExchange({ ...options, url: new URL(options.url), timeoutMs, answerBytesMax });
   const signing = readSigningKey(options);
   const thumbprint = thumbprintOf(options.certificate);
 
-  const sign = (request: CallRequest): WireRequest => {
-    const unsigned = build(request);
+  const sign = (request: CallRequest, naming: Naming = 'named'): WireRequest => {
+    const unsigned = build[naming](request);
     const { rawHeaders } = signRequest(unsigned, signing, { createdAtSeconds: Math.floor(now() / 1000), nonce: createNonce() });
     return { ...unsigned, rawHeaders };
   };
   /** Signs with a fresh nonce and sends; what comes back is not verified yet. */
-  const deliver = async (request: CallRequest) => {
-    const sent = sign(request);
+  const deliver = async (request: CallRequest, naming: Naming) => {
+    const sent = sign(request, naming);
     return { sent, received: await exchange.send(sent) };
   };
   const trust = createTrust(options, { deliver, thumbprint, now });

@@ -10,9 +10,12 @@ const PLATFORM_CERTIFICATES: CallRequest = { method: 'GET', path: '/v1/platform-
 /** An unknown keyid asks for the list at most this often. */
 const FETCH_PAUSE_MS = 60_000;
 
+/** Whether a request names our merchant number: a wrong one is refused, and then the list is wanted to verify that refusal. */
+export type Naming = 'named' | 'unnamed';
+
 /** What the list is fetched with. */
 type Means = {
-  readonly deliver: (request: CallRequest) => Promise<{ readonly sent: WireRequest; readonly received: ReceivedAnswer }>;
+  readonly deliver: (request: CallRequest, naming: Naming) => Promise<{ readonly sent: WireRequest; readonly received: ReceivedAnswer }>;
   readonly thumbprint: string;
   readonly now: () => number;
 };
@@ -31,9 +34,9 @@ function findKeyid(answer: ReceivedAnswer): string | undefined {
  * Fetches the list. Its answer is signed by one of the keys it lists, so those that the authority vouches for are read first and the
  * answer is verified with them; nothing is kept when it does not verify.
  */
-async function fetchKeys(authority: X509Certificate, { deliver, thumbprint, now }: Means): Promise<TrustedKeys> {
+async function fetchKeys(authority: X509Certificate, { deliver, thumbprint, now }: Means, naming: Naming): Promise<TrustedKeys> {
   const none: TrustedKeys = new Map();
-  const delivered = await deliver(PLATFORM_CERTIFICATES).catch(() => undefined);
+  const delivered = await deliver(PLATFORM_CERTIFICATES, naming).catch(() => undefined);
   if (!delivered) return none;
   const { sent, received } = delivered;
   const keys = readPlatformKeys(received.body, authority, now());
@@ -55,7 +58,8 @@ export function createTrust(
 
   const refresh = async (by: X509Certificate): Promise<void> => {
     if (Math.abs(means.now() - fetchedAtMs) < FETCH_PAUSE_MS) return;
-    const keys = await fetchKeys(by, means);
+    const named = await fetchKeys(by, means, 'named');
+    const keys = named.size > 0 ? named : await fetchKeys(by, means, 'unnamed');
     fetchedAtMs = means.now();
     fetched = new Map([...fetched, ...keys]);
   };

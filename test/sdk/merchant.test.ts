@@ -172,6 +172,15 @@ describe('what is not a proven answer has the outcome unknown', () => {
       ),
     );
   }
+  test('a kept connection that ends under a request: it may have arrived', () =>
+    using(
+      (_, index) => (index === 0 ? {} : { raw: '' }),
+      async ({ gateway, client }) => {
+        assert.equal((await client.call(ORDER)).accepted, true);
+        const { sent, outcome } = await client.call(ORDER);
+        assert.deepEqual([sent, outcome, gateway.connections()], [true, 'unknown', 1]);
+      },
+    ));
   test('a port where nobody listens: surely not sent', async () => {
     const gateway = await startTestGateway(pki, swap());
     await gateway.close();
@@ -208,6 +217,23 @@ describe('trust in the keys of answers', () => {
       },
       byAuthority,
     ));
+  test('the list is asked for without our merchant number when that is refused, so that this refusal verifies', () =>
+    using(
+      (request) =>
+        findFieldValue(request.rawHeaders, 'merchant-number') === undefined
+          ? { body: platformCertificates([['platform-ec', pki.read('signing/platform-ec')]]) }
+          : {
+              status: 403,
+              verified: '?0',
+              headers: PROBLEM,
+              body: '{"code":"MERCHANT_MISMATCH","outcome":"unknown","retry":"fix_request"}',
+            },
+      async ({ client }) => {
+        const { verified, accepted, code, retry } = await client.call(ORDER);
+        assert.deepEqual([verified, accepted, code, retry], [true, false, 'MERCHANT_MISMATCH', 'fix_request']);
+      },
+      byAuthority,
+    ));
   test('a key that a merchant certificate holds is not trusted, though it chains to the same root', () => {
     const stranger = () => pki.read('merchants/800000000000002');
     return using(
@@ -228,14 +254,16 @@ describe('trust in the keys of answers', () => {
       async ({ client }) => assert.equal((await client.call(ORDER)).verified, false),
       () => ({ trustedKeys: [], platformAuthority: pki.read('authority').certificatePem }),
     ));
-  test('a list that does not verify itself is not kept', () => {
-    const rsa = () => ({ keyid: 'other', leaf: pki.read('signing/platform-rsa') });
-    return using(
-      listing(() => [['platform-ec', pki.read('signing/platform-ec')]], rsa),
-      async ({ client }) => assert.match((await client.call(ORDER)).why ?? '', /not trusted: other/),
+  test('a list that does not verify itself is not kept', () =>
+    using(
+      (request) => {
+        const list = platformCertificates([['platform-ec', pki.read('signing/platform-ec')]]);
+        const isList = request.target === '/v1/platform-certificates';
+        return isList ? { body: list, signer: { keyid: 'other', leaf: pki.read('signing/platform-rsa') } } : {};
+      },
+      async ({ client }) => assert.match((await client.call(ORDER)).why ?? '', /not trusted: platform-ec/),
       byAuthority,
-    );
-  });
+    ));
   test('an expired platform certificate is not trusted', async () => {
     const authority = 'signing-authority';
     const ended = await pki.issueMerchant({
