@@ -33,6 +33,11 @@ describe('a listed certificate is trusted only when the platform-signing authori
     ['the one that signs now', () => pki.read('signing/platform-ec').certificatePem, true],
     ['a fresh one', () => issue({ name: authority().name, keys: authority() }), true],
     ['one of an authority with the same name and another key', () => issue({ name: authority().name, keys: forged }), false],
+    [
+      'one that names its key too, and is signed by another',
+      () => issue({ name: authority().name, keys: { publicKey: authority().publicKey, privateKey: forged.privateKey } }),
+      false,
+    ],
     ['one signed by its key under another name', () => issue({ name: parseName('CN=Other'), keys: authority() }), false],
     ['one of the root', () => issue({ name: pki.read('authority').name, keys: pki.read('authority') }), false],
     ['one of a merchant', () => pki.read('merchants/800000000000001').certificatePem, false],
