@@ -3,10 +3,10 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { StoreUnavailable } from '../../src/ports/store.ts';
+import { type AdmitCommand, StoreUnavailable } from '../../src/ports/store.ts';
 import { isBusy, readFailure } from '../../src/store/sqlite/failure.ts';
 import { makeStoreFile } from './sqlite-file.ts';
-import { admission, COUNTER, DAY, FIRST, NOW, openEpoch, SECOND, total, worldOf } from './world.ts';
+import { admission, COUNTER, DAY, FIRST, NOW, openEpoch, rate, SECOND, total, worldOf } from './world.ts';
 
 /** Takes the write lock of the file, as another process would. */
 function lock(file: string): () => void {
@@ -55,17 +55,18 @@ test('a command that fails by a bug does not take the others of its transaction 
   const { open } = await makeStoreFile(t);
   const store = await open();
   await openEpoch(store, 'e1', [FIRST]);
-  const broken = admission('b', { totals: [total(10, 100), { ...total(10, 100), counter: Symbol('no text') as unknown as string }] });
-  const results = await Promise.allSettled(
-    [admission('a', { totals: [total(1, 100)] }), broken, admission('c', { totals: [total(1, 100)] })].map(store.admit),
-  );
+  const shared = { rates: [rate(1, 3)], concurrency: [{ counter: 'all', max: 3 }], totals: [total(1, 100)] };
+  const [good, bad, last] = ['a', 'b', 'c'].map((id) => admission(id, shared)) as [AdmitCommand, AdmitCommand, AdmitCommand];
+  // Fails while it is written, after its rate and its place among those under way.
+  const broken = { ...bad, claim: { ...bad.claim, resolve: { number: 1n } } } as unknown as AdmitCommand;
+  const results = await Promise.allSettled([good, broken, last].map(store.admit));
   assert.deepEqual(
     results.map(({ status }) => status),
     ['fulfilled', 'rejected', 'fulfilled'],
   );
   assert.ok(results[1]?.status === 'rejected' && !(results[1].reason instanceof StoreUnavailable), 'a bug is not an outage');
-  assert.deepEqual(await worldOf(store).sums(), [0, 2], 'and half of the broken one is not left behind');
-  assert.equal((await store.admit(admission('d', { nonce: 'nonce-b', key: 'key-b' }))).kind, 'admitted');
+  assert.equal((await store.admit(bad)).kind, 'admitted', 'half of the broken one is not left behind');
+  assert.deepEqual(await worldOf(store).sums(), [0, 3]);
 });
 
 test('settle and hold have run when they return, before anybody waits for them', async (t) => {
