@@ -95,7 +95,22 @@ export function checkSchema(schema: Place, mode: Mode, report: Report, visited =
     for (const place of schemas) checkSchema(place, modeBelow(schema, key, mode), report, visited);
   }
   checkWords(schema, report);
+  if (isEndless(schema))
+    tellAt(schema, 'this schema contains itself without going deeper into the value, so checking it would never end', report);
   if (mode === 'closed' && !isReference) checkClosed(schema, report);
+}
+
+/** Whether a schema is part of itself for one and the same value. Through `properties` or `items` it may be: values end. */
+function isEndless(schema: Place, above: readonly string[] = []): boolean {
+  const target = follow(schema);
+  if (!target) return false;
+  const id = JSON.stringify(target.path);
+  if (above.includes(id)) return true;
+  const inner = [
+    ...SAME_VALUE.flatMap((key) => children(child(target, key)).map(([, place]) => place)),
+    ...['not', 'if', 'then', 'else'].map((key) => child(target, key)),
+  ];
+  return inner.some((place) => isEndless(place, [...above, id]));
 }
 
 /** The mode of the schemas under a keyword. */

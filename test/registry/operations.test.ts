@@ -375,6 +375,23 @@ test('a keyword of the wrong type is told at its component', async (t) => {
   );
 });
 
+test('a schema may contain itself where the value goes deeper, and not otherwise', async (t) => {
+  const close = '    CloseRequest:\n      type: object\n      additionalProperties: false\n      properties:\n';
+  const deeper = await load(t, PAYMENTS.replace(close, `${close}        because: { $ref: '#/components/schemas/CloseRequest' }\n`));
+  assert.deepEqual(deeper.problems, []);
+  const { checkBody } = deeper.all.find(({ id }) => id === 'orders.close') ?? assert.fail();
+  assert.deepEqual(checkBody({ because: { because: { reason: 'x' } } }), []);
+  assert.deepEqual(checkBody({ because: { because: { x: 1 } } }), [{ pointer: '/because/because', message: 'must not have the member x' }]);
+  const same = await load(
+    t,
+    PAYMENTS.replace(
+      close,
+      close.replace('      properties:\n', "      anyOf: [{ $ref: '#/components/schemas/CloseRequest' }]\n      properties:\n"),
+    ),
+  );
+  assert.ok(told(same.problems).some((problem) => problem.includes('would never end')));
+});
+
 test('two documents may not share an operation', async (t) => {
   const { problems } = await load(t, PAYMENTS, PAYMENTS);
   assert.equal(problems.filter(({ message }) => message.includes('is used twice')).length, 7);
