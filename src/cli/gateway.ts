@@ -22,7 +22,9 @@ type Options = { profile: string; config?: string; data?: string };
 export function start(config: GatewayConfig): Promise<RunningGateway> {
   const { internet, status } = config.listeners;
   return wrapListenErrors({ name: 'the merchant listener', ...internet, variable: 'HUFU_PORT_INTERNET' }, () =>
-    startGateway(config, (listen) => wrapListenErrors({ name: 'the status listener', ...status, variable: 'HUFU_PORT_STATUS' }, listen)),
+    startGateway(config, {
+      whileStatusStarts: (listen) => wrapListenErrors({ name: 'the status listener', ...status, variable: 'HUFU_PORT_STATUS' }, listen),
+    }),
   );
 }
 

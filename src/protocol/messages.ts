@@ -113,10 +113,8 @@ export type Forwarded = Journalled & {
   readonly outcome: OutcomeKind;
   /** Present unless the outcome is unknown. */
   readonly answer?: CoreAnswer;
-  /** The refusal of an unknown outcome: nothing came, or something that cannot be understood. */
-  readonly code?: 'OUTCOME_UNKNOWN' | 'CORE_ANSWER_INVALID';
-  /** The core had executed this very key before and gave its stored answer. */
-  readonly replayed?: boolean;
+  /** False when the core answered something that cannot be understood; true for every other outcome. */
+  readonly understood: boolean;
   /** For the log: why it is unknown. */
   readonly reason?: string;
   /** For the log and the journal: what an operator must look at. */

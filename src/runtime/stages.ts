@@ -21,7 +21,7 @@ import type { Core } from '../ports/core.ts';
 import { Refusal } from '../protocol/errors.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
 import { createRecall } from '../settlement/recall.ts';
-import { type Ask, createResolver, type Resolver } from '../settlement/resolve.ts';
+import { createResolver, type Resolver } from '../settlement/resolve.ts';
 import { createSettle } from '../settlement/settle.ts';
 import { createStoredAnswers } from '../settlement/stored-answer.ts';
 import { createSweep, type Sweep } from '../settlement/sweep.ts';
@@ -104,8 +104,8 @@ function wireCore({ config, keyring, snapshot, core, state, event }: Wiring) {
   const { journal, store, keeper, until } = state;
   const { firstMs, factor, delayMsMax, clockAllowanceMs } = config.resolve;
   const local = createLocalOperations(keyring.certificates);
-  const { forward, ask: askCore } = createForward({ core, assertionKey: keyring.assertion, clock: systemClock, local, clockAllowanceMs });
-  const ask: Ask = (question) => askCore({ ...question, findOperation: snapshot().findOperation });
+  const findOperation = (id: string) => snapshot().findOperation(id);
+  const { forward, ask } = createForward({ core, assertionKey: keyring.assertion, clock: systemClock, local, findOperation });
   const answers = createStoredAnswers(keyring.answerSealKey);
   const shared = {
     store,
@@ -116,12 +116,12 @@ function wireCore({ config, keyring, snapshot, core, state, event }: Wiring) {
     answerMs: config.idempotency.answerHours * HOUR_MS,
     onAlarm: event.alarm,
   };
-  const resolver = createResolver({ ...shared, ask, pauseMs: (count) => Math.min(firstMs * factor ** count, delayMsMax) });
+  const resolver = createResolver({ ...shared, ask, clockAllowanceMs, pauseMs: (count) => Math.min(firstMs * factor ** count, delayMsMax) });
   return {
     forward,
     resolver,
     settle: createSettle({ ...shared, until, firstAskMs: firstMs }),
-    recall: createRecall({ store, resolver, ask, openAnswer: answers.open }),
+    recall: createRecall({ store, resolver, ask, clockAllowanceMs, nowMs, openAnswer: answers.open }),
   };
 }
 

@@ -46,14 +46,15 @@ export function createEpochKeeper(options: KeeperOptions): EpochKeeper {
   const { store, nowMs } = options;
   let joined = '';
   let standing: Standing = closed('REBUILDING');
+  let reason = '';
   let merchantsSeen = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> | undefined;
 
   const become = (next: Standing, why: string) => {
-    const changed = standing.kind !== next.kind || (next.kind === 'closed' && standing.kind === 'closed' && standing.code !== next.code);
     standing = next;
-    if (changed) options.onChange(why);
+    if (why !== reason) options.onChange(why);
+    reason = why;
   };
 
   /** Leaves the old epoch first: from here on nothing admitted under it is appended or forwarded. */

@@ -13,7 +13,7 @@ describe('a merchant pays through the gateway', { timeout: 120_000 }, () => {
   before(async () => {
     system = await startSystem();
   });
-  after(() => system.dispose());
+  after(() => system?.dispose());
 
   for (const number of [MERCHANT_1, MERCHANT_2]) {
     test(`create, pay, query, balance: ${number}`, async () => {
@@ -48,8 +48,11 @@ describe('a merchant pays through the gateway', { timeout: 120_000 }, () => {
     assert.deepEqual(other.value, none.value);
   });
 
-  test('the gateway publishes its signing certificates', async () => {
-    const answer = await system.merchant().call({ method: 'GET', path: '/v1/platform-certificates' });
+  test('the gateway publishes its signing certificates; a merchant that knows only their authority fetches and checks them', async () => {
+    const platformAuthority = system.pki.read('signing-authority').certificatePem;
+    const answer = await system
+      .merchant(MERCHANT_1, { trustedKeys: [], platformAuthority })
+      .call({ method: 'GET', path: '/v1/platform-certificates' });
     assert.equal(answer.accepted, true, answer.why);
     const { certificates } = answer.value as { certificates: { keyid: string; pem: string; status: string }[] };
     assert.deepEqual(certificates.map(({ keyid }) => keyid).sort(), ['platform-ec', 'platform-rsa']);

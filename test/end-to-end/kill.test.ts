@@ -17,7 +17,7 @@ for (const store of ['sqlite', 'redis'] as const) {
       system = await startSystem({ rules: GENEROUS, settings: QUICK, ...(redis ? { store: redis.url } : {}) });
     });
     after(async () => {
-      await system.dispose();
+      await system?.dispose();
       await redis?.dispose();
     });
 

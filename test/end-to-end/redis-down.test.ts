@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { Answer } from '../../src/sdk/answer.ts';
+import { eventually } from '../support/eventually.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { createOrder, GENEROUS, payOrder, type System, startSystem, untilReady } from '../support/system.ts';
+
+/** Money works again within 5 s of the store's return: the same key is sent until it is served. */
+const served = (send: () => Promise<Answer>): Promise<void> =>
+  eventually(async () => {
+    const answer = await send();
+    assert.equal(answer.outcome, 'succeeded', answer.body.toString());
+  }, 5_000);
 
 /** N1, N2: the store goes away. Money is refused, signed; nothing reaches the core; it works again by itself. */
 describe('Redis goes away and comes back', { timeout: 120_000 }, () => {
@@ -12,8 +21,8 @@ describe('Redis goes away and comes back', { timeout: 120_000 }, () => {
     system = await startSystem({ rules: GENEROUS, store: redis.url });
   });
   after(async () => {
-    await system.dispose();
-    await redis.dispose();
+    await system?.dispose();
+    await redis?.dispose();
   });
 
   const ways = [
@@ -41,9 +50,7 @@ describe('Redis goes away and comes back', { timeout: 120_000 }, () => {
         [],
       );
       await bringBack();
-      await untilReady(system.gateways[0] as System['gateways'][number], 10_000);
-      const paid = await payOrder(merchant, orderNo, 200);
-      assert.equal(paid.outcome, 'succeeded', paid.body.toString());
+      await served(() => payOrder(merchant, orderNo, 200));
       // What was paid before is not paid again, whether its stored answer survived or the core had to be asked.
       const again = await payOrder(merchant, paidBefore, 400);
       assert.deepEqual([again.outcome, again.value], ['succeeded', first.value], again.body.toString());
@@ -64,8 +71,9 @@ describe('Redis goes away and comes back', { timeout: 120_000 }, () => {
     }
     await redis.stop();
     await redis.start();
-    await untilReady(system.gateways[0] as System['gateways'][number], 10_000);
-    const answer = await payOrder(merchant, await createOrder(merchant, 5_000_000), 5_000_000);
+    const orderNo = freshOrderNo();
+    await served(() => merchant.call({ method: 'POST', path: '/v1/orders', idempotencyKey: orderNo, body: orderBody(orderNo, 5_000_000) }));
+    const answer = await payOrder(merchant, orderNo, 5_000_000);
     const after = JSON.parse(answer.body.toString()) as { code: string; used: number; reserved: number };
     assert.deepEqual([after.code, after.used, after.reserved], ['LIMIT_DAILY_AMOUNT', refusedBefore?.used, 0]);
   });

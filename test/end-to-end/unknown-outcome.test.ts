@@ -29,7 +29,7 @@ for (const store of ['sqlite', 'redis'] as const) {
       system = await startSystem({ rules: GENEROUS, settings: QUICK, gateways: 2, ...(redis ? { store: redis.url } : {}) });
     });
     after(async () => {
-      await system.dispose();
+      await system?.dispose();
       await redis?.dispose();
     });
 

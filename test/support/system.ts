@@ -97,7 +97,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   };
   try {
     await Promise.all(gateways.map((gateway) => gateway.start()));
-    await Promise.all(gateways.map(untilReady));
+    await Promise.all(gateways.map((gateway) => untilReady(gateway)));
   } catch (error) {
     await dispose();
     throw error;
@@ -125,7 +125,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
         certificate: leaf.certificatePem,
         key: leaf.keyPem,
         authority: pki.read('authority').certificatePem,
-        platformAuthority: pki.read('signing-authority').certificatePem,
+        trustedKeys: ['platform-ec', 'platform-rsa'].map((keyid) => ({ keyid, pem: pki.read(`signing/${keyid}`).certificatePem })),
         ...more,
       });
       clients.push(client);
@@ -182,7 +182,7 @@ export async function untilReady(gateway: Gateway, timeoutMs = 20_000): Promise<
     const answer = await fetch(`${gateway.statusUrl}/readyz`).catch(() => undefined);
     if (answer?.ok) return;
     if (performance.now() > endsAtMs)
-      throw new Error(`${gateway.instance} is not ready: ${(await answer?.text()) ?? 'no answer'}\n${gateway.running().stderr()}`);
+      throw new Error(`${gateway.instance} is not ready: ${(await answer?.text()) ?? "no answer"}\n${gateway.running().stdout()}${gateway.running().stderr()}`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }
