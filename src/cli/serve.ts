@@ -44,6 +44,8 @@ export function untilStopped(): Promise<void> {
     const stop = () => {
       if (stopping) process.exit(1);
       stopping = true;
+      // Listening for 'disconnect' keeps the channel open, and with it us and the parent that waits for our end.
+      process.off('disconnect', stop);
       resolve();
     };
     process.on('SIGINT', stop).on('SIGTERM', stop);
