@@ -1,0 +1,104 @@
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { sha256 } from '../../src/lib/bytes.ts';
+import type { LimitRule } from '../../src/protocol/merchant.ts';
+import type { Opened } from '../../src/protocol/messages.ts';
+import type { Operation } from '../../src/protocol/operation.ts';
+
+const NONE = () => [];
+const publicKey = createPublicKey(generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }));
+
+export const PAY: Operation = {
+  id: 'payments.create',
+  method: 'POST',
+  path: '/v1/orders/{orderNo}/payments',
+  level: 'A2',
+  channels: ['internet'],
+  idempotency: 'required',
+  merchant: [],
+  amount: '/amountFen',
+  currency: '/currency',
+  limits: 'totals',
+  outcome: {
+    rules: [],
+    repeat: [
+      { request: 'path:orderNo', answer: '/orderNo' },
+      { request: '/amountFen', answer: '/amountFen' },
+      { request: 'merchantNumber', answer: '/merchantNumber' },
+      { request: '/nothing', answer: '/nothing' },
+      { request: '/nested', answer: '/nested' },
+    ],
+  },
+  resolve: {
+    operationId: 'executions.get',
+    parameters: { derivedKey: 'derivedKey', orderNo: 'path:orderNo', amount: '/amountFen' },
+    rules: [],
+    notFound: 'afterExpiry',
+  },
+  repeatable: true,
+  timeoutMs: 20_000,
+  answeredBy: 'core',
+  hasBody: true,
+  bodyBytesMax: 65_536,
+  dataClasses: [],
+  checkBody: NONE,
+  checkParameters: NONE,
+  checkAnswer: NONE,
+};
+
+/** An operation that only reads: no key, no amount. */
+export const READ: Operation = (({ amount: _, currency: __, resolve: ___, ...rest }) => ({
+  ...rest,
+  id: 'orders.get',
+  method: 'GET' as const,
+  path: '/v1/orders/{orderNo}',
+  idempotency: 'none' as const,
+  limits: 'none' as const,
+  hasBody: false,
+}))(PAY);
+
+export const RULES: readonly LimitRule[] = [
+  { kind: 'rate', name: 'requests', scope: 'merchant', operations: [], allow: 100, perMs: 1000, burst: 100 },
+  { kind: 'amount', name: 'single', operations: [], currency: 'CNY', minFen: 10, maxFen: 5_000 },
+  { kind: 'total', name: 'daily', of: 'amount', per: 'day', scope: 'merchant', operations: [], currency: 'CNY', max: 10_000 },
+];
+
+let counter = 0;
+
+/** A verified, opened payment of 1.00 with a nonce of its own. */
+export function paymentOf(changes: Partial<Opened> = {}, rules = RULES): Opened {
+  counter += 1;
+  const value = { amountFen: changes.amountFen ?? 100, currency: 'CNY', nested: { a: 1 } };
+  const body = Buffer.from(JSON.stringify(value));
+  return {
+    requestId: `request-${counter}`,
+    receivedAtMs: 0,
+    times: {},
+    peer: { thumbprint: 't', bindingKey: 'b', subject: 'CN=m', serialNumber: '01', notBeforeMs: 0, notAfterMs: 1 },
+    channel: 'internet',
+    address: '127.0.0.1',
+    method: 'POST',
+    target: '/v1/orders/A-1/payments',
+    rawHeaders: ['Content-Type', 'application/json'],
+    body,
+    merchant: { number: '800000000000001', name: 'M', status: 'active', channels: ['internet'], rules, answerAlgorithm: 'ed25519' },
+    operation: PAY,
+    pathParameters: { orderNo: 'A-1' },
+    key: { keyid: 'k', algorithm: 'ed25519', publicKey, merchantNumbers: [], notBeforeMs: 0, notAfterMs: 1 },
+    nonce: `nonce-${counter}`,
+    createdAtSeconds: 0,
+    signatureBase: '',
+    signature: Buffer.alloc(0),
+    bodyDigest: sha256(body),
+    value,
+    amountFen: 100,
+    currency: 'CNY',
+    idempotencyKey: 'key-1',
+    ...changes,
+  };
+}
+
+/** The same as a read without body or key. */
+export function readOf(changes: Partial<Opened> = {}, rules = RULES): Opened {
+  const { amountFen: _, currency: __, idempotencyKey: ___, ...rest } = paymentOf({}, rules);
+  return { ...rest, method: 'GET', operation: READ, body: Buffer.alloc(0), value: undefined, ...changes };
+}
