@@ -5,7 +5,11 @@ import { configMarkdown } from '../src/config/document.ts';
 import { editorSchemas } from '../src/config/editor-schemas.ts';
 import { errorsDocument } from './errors-document.ts';
 
-const documents: Readonly<Record<string, string>> = { 'docs/errors.md': errorsDocument(), 'docs/config.md': configMarkdown(), ...editorSchemas() };
+const documents: Readonly<Record<string, string>> = {
+  'docs/errors.md': errorsDocument(),
+  'docs/config.md': configMarkdown(),
+  ...editorSchemas(),
+};
 
 function isCurrent(file: string, text: string): boolean {
   try {

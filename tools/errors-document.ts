@@ -11,7 +11,7 @@ const RETRY: Readonly<Record<Retry, string>> = {
 
 const HEAD = `# Refusals
 
-Generated from \`src/protocol/errors.ts\` by \`npm run docs\`; \`npm test\` checks that it is current.
+Generated from \`src/protocol/error-table.ts\` by \`npm run docs\`; \`npm test\` checks that it is current.
 
 Every refusal is a problem document (RFC 9457, \`application/problem+json\`), signed and bound to your request like any other answer:
 
@@ -39,5 +39,14 @@ export function errorsDocument(): string {
     const { status, stage, title, outcome, retry, advice } = errorRow(code);
     return `| \`${code}\` | ${status} | ${stage} | ${cell(title)} | \`${outcome}\` | \`${retry}\` | ${cell(advice)} |`;
   });
-  return [HEAD + retries.join('\n'), '', '## Codes', '', '| code | status | stage | what happened | outcome | retry | what to do |', '|---|---|---|---|---|---|---|', ...rows, ''].join('\n');
+  return [
+    HEAD + retries.join('\n'),
+    '',
+    '## Codes',
+    '',
+    '| code | status | stage | what happened | outcome | retry | what to do |',
+    '|---|---|---|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
 }

@@ -25,7 +25,7 @@ function run(title: string, args: string[]): void {
 
 if (only.length === 0) for (const [title, args] of parts) run(title, args);
 // Redis is a real one. It is found or installed before the first test, so that no test is ever skipped for want of it.
-if (!process.env['REDIS_URL']) ensureRedisServer();
+if (!process.env.REDIS_URL) ensureRedisServer();
 const files = only.length > 0 ? only : globSync('test/**/*.test.ts').sort();
 run(`${files.length} test files`, [
   '--test',

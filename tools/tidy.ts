@@ -3,6 +3,8 @@ import { dirname, join, relative, resolve } from 'node:path';
 
 const FILE_LINES_MAX = 300;
 const FUNCTION_LINES_MAX = 70;
+/** Files that are one table and nothing else may be as long as the table is. */
+const TABLES = ['src/protocol/error-table.ts'];
 /** Words that mark unfinished work, and calls that have one home. `allowed` are folders where they may stand. */
 const BANNED = [
   { pattern: /\b(TODO|FIXME|XXX)\b/, why: 'finish it or open an issue', allowed: [] },
@@ -11,7 +13,7 @@ const BANNED = [
   {
     pattern: /\bprocess\.env\b/,
     why: 'environment variables are read by config and cli',
-    allowed: ['src/cli', 'src/config', 'src/main.ts'],
+    allowed: ['src/cli', 'src/config', 'src/main.ts', 'tools'],
   },
 ] as const;
 /** Files nobody imports because something outside starts them. */
@@ -33,7 +35,7 @@ function longestFunction(lines: readonly string[]): { line: number; length: numb
 function problemsOf(file: string, text: string): string[] {
   const lines = text.split('\n');
   const problems: string[] = [];
-  if (lines.length > FILE_LINES_MAX + 1)
+  if (lines.length > FILE_LINES_MAX + 1 && !TABLES.includes(file))
     problems.push(`${file}: ${lines.length} lines, at most ${FILE_LINES_MAX}; perhaps it is two rooms`);
   const longest = longestFunction(lines);
   if (longest.length > FUNCTION_LINES_MAX)

@@ -9,9 +9,3 @@ export const FEN_MAX = Number.MAX_SAFE_INTEGER;
 export function isFen(value: unknown): value is Fen {
   return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 }
-
-/** Narrows to Fen. Throws a RangeError, which is a bug of the caller: input is checked by its schema before. */
-export function toFen(value: number): Fen {
-  if (!isFen(value)) throw new RangeError(`not an amount of whole fen: ${value}`);
-  return value;
-}

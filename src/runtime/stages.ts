@@ -116,7 +116,12 @@ function wireCore({ config, keyring, snapshot, core, state, event }: Wiring) {
     answerMs: config.idempotency.answerHours * HOUR_MS,
     onAlarm: event.alarm,
   };
-  const resolver = createResolver({ ...shared, ask, clockAllowanceMs, pauseMs: (count) => Math.min(firstMs * factor ** count, delayMsMax) });
+  const resolver = createResolver({
+    ...shared,
+    ask,
+    clockAllowanceMs,
+    pauseMs: (count) => Math.min(firstMs * factor ** count, delayMsMax),
+  });
   return {
     forward,
     resolver,

@@ -23,7 +23,7 @@ describe('a merchant pays through the gateway', { timeout: 120_000 }, () => {
       assert.equal(paid.outcome, 'succeeded', paid.body.toString());
       assert.equal((paid.value as { amountFen: number }).amountFen, 1234);
       const found = await merchant.call({ method: 'GET', path: `/v1/orders/${orderNo}` });
-      assert.equal(found.accepted, true, found.why);
+      assert.equal(found.accepted, true, found.why ?? '');
       assert.equal((found.value as { status: string }).status, 'PAID');
     });
   }
@@ -33,7 +33,7 @@ describe('a merchant pays through the gateway', { timeout: 120_000 }, () => {
     const orderNo = await createOrder(merchant, 500);
     const first = await payOrder(merchant, orderNo, 500);
     const again = await payOrder(merchant, orderNo, 500);
-    assert.equal(again.accepted, true, again.why);
+    assert.equal(again.accepted, true, again.why ?? '');
     assert.deepEqual([again.status, again.body], [first.status, first.body]);
     assert.equal(again.headers['idempotency-replayed'], 'true');
     assert.equal(first.headers['idempotency-replayed'], undefined);
@@ -53,7 +53,7 @@ describe('a merchant pays through the gateway', { timeout: 120_000 }, () => {
     const answer = await system
       .merchant(MERCHANT_1, { trustedKeys: [], platformAuthority })
       .call({ method: 'GET', path: '/v1/platform-certificates' });
-    assert.equal(answer.accepted, true, answer.why);
+    assert.equal(answer.accepted, true, answer.why ?? '');
     const { certificates } = answer.value as { certificates: { keyid: string; pem: string; status: string }[] };
     assert.deepEqual(certificates.map(({ keyid }) => keyid).sort(), ['platform-ec', 'platform-rsa']);
     assert.match(certificates[0]?.pem ?? '', /BEGIN CERTIFICATE/);
@@ -73,7 +73,7 @@ describe('a merchant pays through the gateway', { timeout: 120_000 }, () => {
       idempotencyKey: randomUUID(),
       body: orderBody(freshOrderNo(), 100),
     });
-    assert.deepEqual([answer.status, answer.verified, answer.accepted], [401, true, false], answer.why);
+    assert.deepEqual([answer.status, answer.verified, answer.accepted], [401, true, false], answer.why ?? '');
     assert.match(answer.code ?? '', /^(SIGNATURE_MISMATCH|DIGEST_MISMATCH)$/);
   });
 
@@ -85,7 +85,7 @@ describe('a merchant pays through the gateway', { timeout: 120_000 }, () => {
       idempotencyKey: randomUUID(),
       body: orderBody(freshOrderNo(), 100),
     });
-    assert.deepEqual([answer.status, answer.code, answer.verified], [403, 'MERCHANT_MISMATCH', true], answer.why);
+    assert.deepEqual([answer.status, answer.code, answer.verified], [403, 'MERCHANT_MISMATCH', true], answer.why ?? '');
   });
 
   test('the same signed bytes again: 409 NONCE_REPLAYED', async () => {
@@ -98,7 +98,7 @@ describe('a merchant pays through the gateway', { timeout: 120_000 }, () => {
     const request = { method: 'POST', path: '/v1/orders', idempotencyKey: randomUUID(), body: orderBody(freshOrderNo(), 100) };
     assert.equal((await merchant.call(request)).status, 201);
     const again = await merchant.call(request);
-    assert.deepEqual([again.status, again.verified], [409, true], again.why);
+    assert.deepEqual([again.status, again.verified], [409, true], again.why ?? '');
     assert.equal(JSON.parse(again.body.toString()).code, 'NONCE_REPLAYED');
   });
 

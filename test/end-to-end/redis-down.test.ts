@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Answer } from '../../src/sdk/answer.ts';
 import { eventually } from '../support/eventually.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
-import { createOrder, GENEROUS, payOrder, type System, startSystem, untilReady } from '../support/system.ts';
+import { createOrder, freshOrderNo, GENEROUS, orderBody, payOrder, type System, startSystem } from '../support/system.ts';
 
 /** Money works again within 5 s of the store's return: the same key is sent until it is served. */
 const served = (send: () => Promise<Answer>): Promise<void> =>

@@ -47,7 +47,7 @@ for (const store of ['sqlite', 'redis'] as const) {
       const five = await Promise.all([0, 1, 2, 3, 4].map((i) => payOrder(i % 2 ? other : merchant, orderNo, 700)));
       const final = await until(merchant, orderNo, 700, (answer) => answer.status < 300);
       for (const answer of five) {
-        assert.equal(answer.verified, true, answer.why);
+        assert.equal(answer.verified, true, answer.why ?? '');
         if (answer.status < 300) assert.deepEqual(answer.value, final.value);
         else assert.equal(answer.outcome, 'unknown', answer.body.toString());
       }

@@ -182,7 +182,9 @@ export async function untilReady(gateway: Gateway, timeoutMs = 20_000): Promise<
     const answer = await fetch(`${gateway.statusUrl}/readyz`).catch(() => undefined);
     if (answer?.ok) return;
     if (performance.now() > endsAtMs)
-      throw new Error(`${gateway.instance} is not ready: ${(await answer?.text()) ?? "no answer"}\n${gateway.running().stdout()}${gateway.running().stderr()}`);
+      throw new Error(
+        `${gateway.instance} is not ready: ${(await answer?.text()) ?? 'no answer'}\n${gateway.running().stdout()}${gateway.running().stderr()}`,
+      );
     await new Promise((done) => setTimeout(done, 50));
   }
 }
