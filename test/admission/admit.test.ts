@@ -8,7 +8,7 @@ import { Refusal, type RefusalOptions } from '../../src/protocol/errors.ts';
 import type { LimitRule } from '../../src/protocol/merchant.ts';
 import type { Admitted } from '../../src/protocol/messages.ts';
 import { openEpoch } from '../store/world.ts';
-import { PAY, paymentOf, READ, RULES, readOf } from './requests.ts';
+import { PAY, paymentOf, RULES, readOf } from './requests.ts';
 
 const MERCHANT = '800000000000001';
 const NOW = Date.parse('2026-11-03T04:00:00Z');
@@ -299,5 +299,4 @@ test('an operation that needs a key is never admitted without one', async () => 
   const { idempotencyKey: _, ...keyless } = paymentOf();
   assert.equal((await refusalOf(admit(keyless))).code, 'IDEMPOTENCY_KEY_REQUIRED');
   assert.equal(sent.length, 0);
-  assert.equal(READ.idempotency, 'none');
 });

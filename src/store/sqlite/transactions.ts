@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreUnavailable } from '../../ports/store.ts';
 import { isBusy, readFailure } from './failure.ts';
@@ -33,7 +34,7 @@ export type Transactions<Access> = {
   readonly close: () => void;
 };
 
-const retryMs = (): number => RETRY_MS[0] + Math.random() * (RETRY_MS[1] - RETRY_MS[0]);
+const retryMs = (): number => randomInt(...RETRY_MS);
 
 /**
  * node:sqlite is synchronous, so a long busy timeout would stop the event loop: a short one, then a pause off the loop, until
@@ -87,19 +88,6 @@ export function createTransactions<Access extends { readonly database: DatabaseS
     flush();
   };
 
-  const read = async <T>(run: (access: Access) => T): Promise<T> => {
-    const sinceMs = monotonicMs();
-    for (;;) {
-      if (closed) throw gone();
-      try {
-        return inSnapshot(connect(), run);
-      } catch (error) {
-        if (!isBusy(error) || monotonicMs() - sinceMs >= giveUpMs) throw readFailure(error);
-      }
-      await new Promise((resolve) => setTimeout(resolve, retryMs()));
-    }
-  };
-
   return {
     write: (run) => {
       const result = put(run);
@@ -111,7 +99,7 @@ export function createTransactions<Access extends { readonly database: DatabaseS
       if (!retry) flush();
       return result;
     },
-    read,
+    read: (run) => readWithin(options, () => closed, run),
     close: () => {
       closed = true;
       clearImmediate(immediate);
@@ -122,6 +110,24 @@ export function createTransactions<Access extends { readonly database: DatabaseS
 }
 
 const gone = () => new StoreUnavailable('SQLite: the store is closed');
+
+/** Queries wait for nobody but a process that is recovering the file. */
+async function readWithin<Access extends { readonly database: DatabaseSync }, T>(
+  { connect, giveUpMs, monotonicMs }: TransactionOptions<Access>,
+  isClosed: () => boolean,
+  run: (access: Access) => T,
+): Promise<T> {
+  const sinceMs = monotonicMs();
+  for (;;) {
+    if (isClosed()) throw gone();
+    try {
+      return inSnapshot(connect(), run);
+    } catch (error) {
+      if (!isBusy(error) || monotonicMs() - sinceMs >= giveUpMs) throw readFailure(error);
+    }
+    await new Promise((resolve) => setTimeout(resolve, retryMs()));
+  }
+}
 
 type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
