@@ -15,7 +15,7 @@ function findNode() {
   const require = createRequire(import.meta.url);
   for (const name of PACKAGES) {
     try {
-      const folder = dirname(require.resolve(name + '/package.json'));
+      const folder = dirname(require.resolve(`${name}/package.json`));
       for (const file of ['bin/node', 'bin/node.exe']) {
         if (existsSync(join(folder, file))) return join(folder, file);
       }
@@ -31,9 +31,7 @@ if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) {
 } else {
   const node = findNode();
   if (node === undefined) {
-    console.error(
-      'hufu: needs Node ' + NODE_MAJOR + ', found ' + process.version + '; run `npm ci` in the project, or install Node ' + NODE_MAJOR,
-    );
+    console.error(`hufu: needs Node ${NODE_MAJOR}, found ${process.version}; run \`npm ci\` in the project, or install Node ${NODE_MAJOR}`);
     process.exit(1);
   }
   const child = spawn(node, [main].concat(process.argv.slice(2)), { stdio: 'inherit' });

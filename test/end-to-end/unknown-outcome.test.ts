@@ -41,7 +41,7 @@ for (const store of ['sqlite', 'redis'] as const) {
       assert.deepEqual(
         [first.status, first.code, first.verified, first.outcome, first.retry],
         [504, 'OUTCOME_UNKNOWN', true, 'unknown', 'query_first'],
-        first.why,
+        first.why ?? '',
       );
       const other = system.merchant(MERCHANT_1, { gateway: 1 });
       const five = await Promise.all([0, 1, 2, 3, 4].map((i) => payOrder(i % 2 ? other : merchant, orderNo, 700)));
