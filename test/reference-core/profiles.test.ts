@@ -6,7 +6,16 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
 import { type CoreOptions, startCore } from '../../src/reference-core/core.ts';
-import { createAssertionSigner, freshOrderNo, getCall, orderCall, paymentCall, startTestCore } from '../support/core.ts';
+import {
+  coreHeaders,
+  createAssertionSigner,
+  freshOrderNo,
+  getCall,
+  orderCall,
+  orderQuery,
+  paymentCall,
+  startTestCore,
+} from '../support/core.ts';
 
 let directory: string;
 before(() => {
@@ -65,7 +74,11 @@ const refusedStarts: readonly (readonly [Partial<CoreOptions>, RegExp, string])[
   [{ databaseFile: '/nonexistent/core.db' }, /\/nonexistent\/core\.db: cannot be opened/, 'a folder that is not there'],
 ];
 for (const [change, message, why] of refusedStarts) {
-  test(`does not start: ${why}`, () => assert.rejects(startCore(options(change)), { name: 'UserError', message }));
+  test(`does not start: ${why}`, () =>
+    assert.rejects(
+      startCore(options(change)).then((core) => core.close()),
+      { name: 'UserError', message },
+    ));
 }
 
 test('a port in use is said in one line', async (t) => {
@@ -133,4 +146,33 @@ test('close lets what has begun end and takes nothing new', async (t) => {
   assert.ok(figures.executions.length >= answered && answered >= 1);
   assert.deepEqual(figures.problems, []);
   await assert.rejects(core.call(orderCall(freshOrderNo(), 1)));
+});
+
+test('close waits for what has begun behind a connection that has gone', async () => {
+  const reported: unknown[] = [];
+  const core = await startTestCore({ reportError: (error) => reported.push(error) });
+  const other = new DatabaseSync(core.databaseFile);
+  other.exec('BEGIN IMMEDIATE');
+  const call = orderCall(freshOrderNo(), 1);
+  const leaving = new AbortController();
+  const headers = await coreHeaders(core.signer, call);
+  const left = fetch(core.url + call.target, { method: 'POST', headers, body: JSON.stringify(call.body), signal: leaving.signal }).catch(
+    () => 'left',
+  );
+  // Answers of the same server that come later: by now the order waits for the lock.
+  for (let i = 0; i < 5; i += 1) assert.equal((await core.call(orderQuery(freshOrderNo()))).status, 404);
+  leaving.abort();
+  assert.equal(await left, 'left');
+  const closed = core.close();
+  while (await fetch(`${core.url}/ledger`).then(Boolean, () => false));
+  other.exec('ROLLBACK');
+  await closed;
+  assert.equal(
+    other.prepare('SELECT count(*) AS n FROM executions WHERE derived_key = ?').get(call.key as string)?.n,
+    1,
+    'who leaves does not stop it',
+  );
+  other.close();
+  assert.deepEqual(reported, []);
+  await core.dispose();
 });
