@@ -3,7 +3,7 @@ import { HEADER } from '../protocol/headers.ts';
 import type { CoreAnswer, Reply, Settled } from '../protocol/messages.ts';
 
 /** How long a merchant should wait before it asks again about an unknown outcome, seconds. */
-export const UNKNOWN_RETRY_AFTER_SECONDS = 2;
+export const UNKNOWN_RETRY_AFTER_SECONDS = 5;
 
 /** The answer to a settled request. An unknown outcome has none: it is a Refusal that says to query or to send the same key again. */
 export function replyTo(settled: Settled): Reply {
