@@ -1,17 +1,26 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { startCore } from '../reference-core/core.ts';
+import { WrongUse } from './exit.ts';
 import { locate } from './locate.ts';
 import { readPort, readProfile, untilStopped } from './serve.ts';
 
 const EXAMPLES = `
 Examples:
   hufu core --profile development      the core of the development set, with seeded accounts
-  hufu core --database /var/lib/core/ledger.db --assertion-key /etc/hufu/assertion.pub
+  hufu core --database /var/lib/core/ledger.db --assertion-key /etc/hufu/assertion.pub --merchant 801000000000001
 
 The core is reached only through the gateway: it does nothing without the gateway's signed assertion.`;
 
-type Options = { profile: string; port?: string; address: string; database?: string; assertionKey?: string; faults?: boolean };
+type Options = {
+  profile: string;
+  port?: string;
+  address: string;
+  database?: string;
+  assertionKey?: string;
+  merchant: string[];
+  faults?: boolean;
+};
 
 /** `hufu core`: the reference core as a process of its own. */
 export function createCommand(): Command {
@@ -22,9 +31,16 @@ export function createCommand(): Command {
     .option('--port <port>', 'TCP port (default HUFU_PORT_CORE, else 7001)')
     .option('--database <file>', 'ledger (default core.db in the data directory)')
     .option('--assertion-key <file>', "the gateway's public key (default keys/assertion.pub in the data directory)")
+    .option('--merchant <number>', 'open a settlement account for this merchant unless it has one; may be repeated', collectNumber, [])
     .option('--faults', 'development only: let tests break answers on purpose')
     .addHelpText('after', EXAMPLES)
     .action(run);
+}
+
+function collectNumber(number: string, before: readonly string[]): string[] {
+  if (!/^[0-9]{15}$/.test(number))
+    throw new WrongUse(`--merchant takes a merchant number of 15 digits, found ${JSON.stringify(number.slice(0, 40))}`);
+  return [...before, number];
 }
 
 async function run(options: Options): Promise<void> {
@@ -37,6 +53,7 @@ async function run(options: Options): Promise<void> {
     assertionPublicKeyFile: options.assertionKey ?? join(data, 'keys', 'assertion.pub'),
     profile: readProfile(options.profile),
     faults: options.faults === true,
+    ...(options.merchant.length > 0 ? { merchantNumbers: options.merchant } : {}),
   });
   console.log(`core ready on ${core.url}`);
   await untilStopped();

@@ -6,7 +6,7 @@ import { UserError } from '../lib/user-error.ts';
 import { readAssertionKeys, toAssertionKeys } from './assertion.ts';
 import { createFaultSwitch } from './faults.ts';
 import { type Database, openDatabase } from './ledger/database.ts';
-import { DEVELOPMENT_MERCHANTS, seedDevelopment } from './seeds.ts';
+import { DEVELOPMENT_MERCHANTS, openSettlementAccounts, seedDevelopment } from './seeds.ts';
 import { createApp } from './server.ts';
 
 /** The gateway's public key: where it is, or itself. */
@@ -22,7 +22,7 @@ export type CoreOptions = GatewayKey & {
   readonly profile: 'development' | 'production';
   /** The fault switch of tests; development only. */
   readonly faults: boolean;
-  /** Merchants that development opens settlement accounts for; default: the two development merchants. */
+  /** Merchants to open settlement accounts for when they have none; development adds its two. */
   readonly merchantNumbers?: readonly string[];
   readonly nowMs?: () => number;
   /** Told of faults that were answered as INTERNAL; default: one line on standard error. */
@@ -90,7 +90,8 @@ async function serve(database: Database, options: CoreOptions): Promise<RunningC
   const clock = options.nowMs ?? Date.now;
   const isDevelopment = options.profile === 'development';
   const keys = 'publicKey' in options ? toAssertionKeys([options.publicKey]) : readAssertionKeys(options.assertionPublicKeyFile);
-  if (isDevelopment) await seedDevelopment(database, options.merchantNumbers ?? DEVELOPMENT_MERCHANTS, clock());
+  if (isDevelopment) await seedDevelopment(database, DEVELOPMENT_MERCHANTS, clock());
+  await openSettlementAccounts(database, options.merchantNumbers ?? []);
   const closing = new AbortController();
   const faults = options.faults ? createFaultSwitch(closing.signal) : undefined;
   const reportError = options.reportError ?? ((error) => process.stderr.write(`core: ${error instanceof Error ? error.stack : error}\n`));

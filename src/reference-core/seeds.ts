@@ -16,9 +16,19 @@ const PAYERS = [
 
 export const DEVELOPMENT_MERCHANTS: readonly string[] = ['800000000000001', '800000000000002'];
 
-/** The settlement account that development gives a merchant: 6 and the merchant number, 16 digits. */
+/** The settlement account of a merchant: 6 and the merchant number, 16 digits. */
 export function settlementAccountNo(merchantNumber: string): string {
   return `6${merchantNumber}`;
+}
+
+/** Opens the settlement accounts of merchants, with nothing on them: from then on the core serves them. Idempotent. */
+export function openSettlementAccounts(database: Database, merchantNumbers: readonly string[]): Promise<void> {
+  return database.writeLocked(() => openSettlements(database, merchantNumbers));
+}
+
+function openSettlements(database: Database, merchantNumbers: readonly string[]): void {
+  for (const owner of merchantNumbers)
+    openAccount(database, { accountNo: settlementAccountNo(owner), class: 'MERCHANT_SETTLE', owner, currency: CURRENCY });
 }
 
 /**
@@ -29,8 +39,7 @@ export function seedDevelopment(database: Database, merchantNumbers: readonly st
   return database.writeLocked(() => {
     openAccount(database, { accountNo: INTERNAL_ACCOUNT, class: 'BANK_INTERNAL', owner: 'bank', currency: CURRENCY });
     openAccount(database, { accountNo: CLEARING_ACCOUNT, class: 'CHANNEL_CLEARING', owner: 'bank', currency: CURRENCY });
-    for (const owner of merchantNumbers)
-      openAccount(database, { accountNo: settlementAccountNo(owner), class: 'MERCHANT_SETTLE', owner, currency: CURRENCY });
+    openSettlements(database, merchantNumbers);
     for (const { accountNo, owner, balanceFen } of PAYERS) {
       openAccount(database, { accountNo, class: 'PASSBOOK', owner, currency: CURRENCY });
       const idempotencyKey = `seed:${accountNo}`;

@@ -11,6 +11,7 @@ import {
   createAssertionSigner,
   freshOrderNo,
   getCall,
+  MERCHANT_2,
   orderCall,
   orderQuery,
   paymentCall,
@@ -22,6 +23,19 @@ before(() => {
   directory = mkdtempSync(join(tmpdir(), 'hufu-core-'));
 });
 after(() => rmSync(directory, { recursive: true }));
+
+test('production serves the merchants that it is told to open an account for, and has no money', async () => {
+  const core = await startTestCore({ profile: 'production', merchantNumbers: [MERCHANT_2] });
+  try {
+    const orderNo = freshOrderNo();
+    const order = { ...orderCall(orderNo, 100), merchant: MERCHANT_2 };
+    assert.equal((await core.call(order)).status, 201);
+    assert.equal((await core.call({ ...paymentCall(orderNo, 100), merchant: MERCHANT_2 })).code, 'PAYER_NOT_FOUND');
+    assert.equal((await core.call(orderCall(freshOrderNo(), 1))).code, 'MERCHANT_UNKNOWN');
+  } finally {
+    await core.dispose();
+  }
+});
 
 const { publicKey } = createAssertionSigner();
 const options = (change: Partial<CoreOptions> = {}): CoreOptions =>
