@@ -2,6 +2,7 @@ import { fileProblem, type Report } from './problems.ts';
 
 /** What the environment sets over gateway.yaml (contract.md section 1). Empty variables count as unset. */
 export type Overrides = {
+  readonly instance?: string;
   readonly internetPort?: number;
   readonly statusPort?: number;
   readonly corePort?: number;
@@ -13,12 +14,18 @@ export type Overrides = {
 type Row = {
   readonly variable: string;
   readonly target: keyof Overrides;
-  readonly kind: 'port' | 'path' | 'store';
+  readonly kind: 'name' | 'port' | 'path' | 'store';
   readonly reason: string;
 };
 
 /** All variables; of two with one target the first that is set counts. */
 export const ENVIRONMENT: readonly Row[] = [
+  {
+    variable: 'HUFU_INSTANCE',
+    target: 'instance',
+    kind: 'name',
+    reason: 'instance, so that several gateways can share one gateway.yaml; instances must list it',
+  },
   { variable: 'HUFU_PORT_INTERNET', target: 'internetPort', kind: 'port', reason: 'listeners.internet.port' },
   { variable: 'HUFU_PORT_STATUS', target: 'statusPort', kind: 'port', reason: 'listeners.status.port' },
   { variable: 'HUFU_PORT_CORE', target: 'corePort', kind: 'port', reason: 'the port of core.url' },
@@ -34,6 +41,7 @@ export const ENVIRONMENT: readonly Row[] = [
 ];
 
 const FORMS = {
+  name: { pattern: /^[a-z0-9][a-z0-9-]{0,62}$/, expected: 'a name of a-z, 0-9 and - (at most 63 characters)' },
   port: { pattern: /^(0|[1-9]\d{0,4})$/, expected: 'a port 0 to 65535' },
   path: { pattern: /^[^\0]{1,4096}$/, expected: 'a path' },
   store: { pattern: /^sqlite:[^\0]{1,4096}$|^rediss?:\/\/\S{1,2048}$/, expected: 'sqlite:FILE or redis://HOST:PORT' },

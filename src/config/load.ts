@@ -27,16 +27,36 @@ export type LoadOptions = {
 export function loadConfig(options: LoadOptions): GatewayConfig {
   const problems: ConfigurationProblem[] = [];
   const report: Report = (problem) => void problems.push(problem);
-  const overrides = readEnvironment(options.environment, report);
-  const source = readYamlFile(resolve(options.file), report);
-  const written = source && checkShape(source, GATEWAY, report);
-  checkNone(written ? [] : problems);
-  const config = resolveConfig(source as YamlFile, written as Written, overrides, options.profile);
-  checkMeaning(source as YamlFile, config, report);
-  if (options.checksFiles ?? true) checkFiles(source as YamlFile, config, options.nowMs ?? Date.now(), report);
-  if (options.profile === 'production') checkProduction(source as YamlFile, config, options.checksFiles ?? true, report);
+  const { source, config } = readForm(options, problems);
+  checkMeaning(source, config, report);
+  if (options.checksFiles ?? true) checkFiles(source, config, options.nowMs ?? Date.now(), report);
+  if (options.profile === 'production') checkProduction(source, config, options.checksFiles ?? true, report);
   checkNone(problems);
   return config;
+}
+
+/**
+ * Where things are, for commands that serve nothing: as loadConfig, but only the form is checked, since what a production
+ * host may do and whether certificates are there does not matter for reading its journal.
+ */
+export function readConfig(options: Pick<LoadOptions, 'file' | 'environment' | 'profile'>): GatewayConfig {
+  const problems: ConfigurationProblem[] = [];
+  const { config } = readForm(options, problems);
+  checkNone(problems);
+  return config;
+}
+
+/** Throws when the file cannot be read as a configuration at all; other problems are added to the list. */
+function readForm(
+  { file, environment, profile }: Pick<LoadOptions, 'file' | 'environment' | 'profile'>,
+  problems: ConfigurationProblem[],
+): { readonly source: YamlFile; readonly config: GatewayConfig } {
+  const report: Report = (problem) => void problems.push(problem);
+  const overrides = readEnvironment(environment, report);
+  const source = readYamlFile(resolve(file), report);
+  const written = source && checkShape(source, GATEWAY, report);
+  checkNone(written ? [] : problems);
+  return { source: source as YamlFile, config: resolveConfig(source as YamlFile, written as Written, overrides, profile) };
 }
 
 type Written = NonNullable<ReturnType<typeof checkShape<typeof GATEWAY>>>;
@@ -53,6 +73,7 @@ function resolveConfig(source: YamlFile, written: Written, overrides: Overrides,
     ...written,
     file: source.file,
     profile,
+    instance: overrides.instance ?? written.instance,
     dataDirectory,
     certificatesDirectory,
     secretsDirectory: resolve(dataDirectory, written.secretsDirectory ?? 'keys'),
@@ -98,6 +119,8 @@ function checkMeaning(source: YamlFile, config: GatewayConfig, report: Report): 
     report(source.problem(['timeZone'], `timeZone: expected a time zone such as Asia/Shanghai, found ${describe(timeZone)}`));
   if (!URL.canParse(config.core.url))
     report(source.problem(['core', 'url'], `core.url: expected http://HOST:PORT, found ${describe(config.core.url)}`));
+  else if (new URL(config.core.url).port === '0')
+    report(source.problem(['core', 'url'], 'core.url: a gateway cannot find its core at port 0; only `hufu up` may choose any free port'));
   reportTwice(source, 'instances', instances, report);
   reportTwice(
     source,

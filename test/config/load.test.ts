@@ -166,6 +166,7 @@ const VARIABLES: readonly (readonly [
 ])[] = [
   ['a port', { HUFU_PORT_INTERNET: '18443' }, () => ({ 'listeners.internet.port': 18_443 })],
   ['zero takes any port', { HUFU_PORT_STATUS: '0' }, () => ({ 'listeners.status.port': 0 })],
+  ['a name of its own, in a file that several share', { HUFU_INSTANCE: 'gateway-2' }, () => ({ instance: 'gateway-2' })],
   ['the port of the core', { HUFU_PORT_CORE: '17001' }, () => ({ 'core.url': 'http://127.0.0.1:17001' })],
   ['an empty variable counts as unset', { HUFU_PORT_INTERNET: '' }, () => ({ 'listeners.internet.port': 8443 })],
   [
@@ -183,6 +184,17 @@ const VARIABLES: readonly (readonly [
     {},
     (directory) => ({ merchants: join(directory, 'merchants'), plans: join(directory, 'plans.yaml') }),
   ],
+  ['a name that is not listed', { HUFU_INSTANCE: 'gateway-3' }, 'gateway.yaml 1:11 instances: must list this instance, "gateway-3"'],
+  [
+    'a name that is a path',
+    { HUFU_INSTANCE: '../x' },
+    '0:0 HUFU_INSTANCE: expected a name of a-z, 0-9 and - (at most 63 characters), found "../x"',
+  ],
+  [
+    'a core at any port cannot be found',
+    { HUFU_PORT_CORE: '0' },
+    'gateway.yaml 1:1 core.url: a gateway cannot find its core at port 0; only `hufu up` may choose any free port',
+  ],
   ['a port of words', { HUFU_PORT_CORE: 'auto' }, '0:0 HUFU_PORT_CORE: expected a port 0 to 65535, found "auto"'],
   ['a port beyond 16 bits', { HUFU_PORT_INTERNET: '65536' }, '0:0 HUFU_PORT_INTERNET: expected a port 0 to 65535, found "65536"'],
   ['a port of another notation', { HUFU_PORT_INTERNET: '0x20' }, '0:0 HUFU_PORT_INTERNET: expected a port 0 to 65535, found "0x20"'],
@@ -194,8 +206,11 @@ const VARIABLES: readonly (readonly [
 ];
 for (const [why, environment, expected] of VARIABLES) {
   test(`environment: ${why}`, async (t) => {
-    const { directory, run } = await load(t, 'instance: gateway-1\n', { environment });
-    if (typeof expected === 'string') return assert.deepEqual(problemsOf(run, 'environment'), [expected]);
+    const { directory, run } = await load(t, 'instance: gateway-1\ninstances: [gateway-1, gateway-2]\n', { environment });
+    if (typeof expected === 'string') {
+      const told = problemsOf(run, 'environment').map((line) => line.replace(`${directory}/`, ''));
+      return assert.deepEqual(told, [expected]);
+    }
     const config = run();
     for (const [path, value] of Object.entries(expected(directory))) {
       const found = path.split('.').reduce<unknown>((at, step) => (at as Record<string, unknown>)[step], config);
