@@ -65,7 +65,10 @@ export function startHufu(args: readonly string[], environment: NodeJS.ProcessEn
       child.kill('SIGKILL');
       give('did not get ready');
     }, START_MS);
-    child.once('close', () => give('ended before it was ready'));
+    child.once('close', () => {
+      clearTimeout(timer);
+      give('ended before it was ready');
+    });
     child.stdout.on('data', () => {
       if (!ready.test(text.stdout)) return;
       clearTimeout(timer);
