@@ -1,0 +1,63 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { cleanEnvironment } from '../support/process.ts';
+
+export const PROJECT = resolve(import.meta.dirname, '..', '..');
+
+/** Every page for people, relative to the project. */
+export const PAGES: readonly string[] = [
+  ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((file) => existsSync(join(PROJECT, file))),
+  ...globSync('docs/**/*.md', { cwd: PROJECT }).sort(),
+];
+
+export type Block = { readonly language: string; readonly text: string };
+
+export const readPage = (file: string): string => readFileSync(join(PROJECT, file), 'utf8');
+
+/** Fenced code blocks of a page, in order. */
+export function readBlocks(page: string): Block[] {
+  return [...page.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', text = '']) => ({ language, text }));
+}
+
+/** The bash blocks of a page as one program. */
+export const bashOf = (page: string): string =>
+  readBlocks(page)
+    .filter(({ language }) => language === 'bash')
+    .map(({ text }) => text)
+    .join('\n');
+
+const ADVICE: Readonly<Record<string, string>> = {
+  bash: 'apt-get install bash',
+  curl: 'apt-get install curl',
+  openssl: 'apt-get install openssl (version 3)',
+};
+
+/** Throws a sentence that says what to install when a tool of the pages is missing. */
+export function checkTools(names: readonly (keyof typeof ADVICE)[]): void {
+  for (const name of names) {
+    const found = spawnSync(name, [name === 'openssl' ? 'version' : '--version'], { encoding: 'utf8' });
+    if (found.status !== 0) throw new Error(`this test runs a page of docs/ and needs ${name} on the PATH: ${ADVICE[name]}`);
+  }
+}
+
+export type Ran = { readonly code: number | null; readonly output: string };
+
+/** What a page starts in the background ends with it, also after a failure half-way. */
+const END_ALL = `trap 'jobs -p | xargs -r kill 2> /dev/null || true; wait' EXIT`;
+
+/** Runs a program of bash in the clone, as a reader would paste it, but stops at the first command that fails. Output and errors together. */
+export async function runBash(program: string, environment: NodeJS.ProcessEnv): Promise<Ran> {
+  const child = spawn('bash', ['-euo', 'pipefail', '-c', `exec 2>&1\n${END_ALL}\n${program}`], {
+    cwd: PROJECT,
+    env: cleanEnvironment(environment),
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, output };
+}
