@@ -39,6 +39,19 @@ export function checkBounds(request: IncomingMessage, bodyBytesMax: number): voi
   const host = allHeaders(rawHeaders, 'host');
   if (host.length !== 1 || !HOST.test(host[0] as string)) refuse('Exactly one Host with a plain name is required.');
   checkFraming(rawHeaders, bodyBytesMax);
+  if (allHeaders(rawHeaders, 'upgrade').length > 0) refuse('No other protocol is spoken here.');
+  const [expected] = allHeaders(rawHeaders, 'expect');
+  if (expected !== undefined && expected.toLowerCase() !== CONTINUE) refuse('The only expectation that is met is 100-continue.');
+}
+
+const CONTINUE = '100-continue';
+
+/** Whether the sender waits for our word before it sends the body (RFC 9110 section 10.1.1). */
+export const mayContinue = ({ rawHeaders }: IncomingMessage): boolean => allHeaders(rawHeaders, 'expect').length > 0;
+
+/** Fields behind a chunked body would be headers that no signature and no check has seen. */
+export function checkTrailers({ rawTrailers }: IncomingMessage): void {
+  if (rawTrailers.length > 0) refuse('Trailers are not accepted.');
 }
 
 /** An underscore twin of one of our headers is another header to us and the same to many a server behind us. */

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Arrived, Peer, Sealed } from '../protocol/messages.ts';
 import type { Channel } from '../protocol/operation.ts';
-import { checkBounds } from './bounds.ts';
+import { checkBounds, checkTrailers, mayContinue } from './bounds.ts';
 import { readBody } from './read-body.ts';
 
 export type MerchantPathOptions = {
@@ -50,19 +50,22 @@ function write(response: ServerResponse, sealed: Sealed, closes: boolean): void 
 
 /** The one thing mounted on the merchant path: bytes in, the pipeline, bytes out. Never rejects. */
 export function createMerchantPath(options: MerchantPathOptions): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const respond = async (request: IncomingMessage, peer: Peer): Promise<Sealed | undefined> => {
+  const respond = async (request: IncomingMessage, response: ServerResponse, peer: Peer): Promise<Sealed | undefined> => {
     const arrived = arrivedOf(request, peer, options);
     try {
       checkBounds(request, options.bodyBytesMax);
+      if (mayContinue(request)) response.writeContinue();
       const body = await readBody(request, options.bodyBytesMax);
-      return body && (await options.handle({ ...arrived, body }));
+      if (body === undefined) return undefined;
+      checkTrailers(request);
+      return await options.handle({ ...arrived, body });
     } catch (error) {
       return options.refuse(arrived, error);
     }
   };
   return async (request, response) => {
     const peer = options.peerOf(request.socket as TLSSocket);
-    const sealed = peer && (await respond(request, peer));
+    const sealed = peer && (await respond(request, response, peer));
     if (!sealed || response.destroyed) response.destroy();
     else write(response, sealed, options.isDraining());
   };

@@ -27,7 +27,11 @@ const DESTROYED: Sealed = { status: 0, rawHeaders: [], body: Buffer.alloc(0), co
 const isVerified = (reached: Reached | Settled): boolean => 'signatureBase' in reached;
 const isAccepted = (reached: Reached | Settled): boolean => 'settled' in reached || 'known' in reached;
 
+/** No body goes out in answer to HEAD (RFC 9110 section 9.3.2), so what is signed is the digest of none. */
+const bodyOf = ({ method }: Reached | Settled, { body }: Reply): Buffer => (method === 'HEAD' ? Buffer.alloc(0) : body);
+
 async function sign(options: SealOptions, reached: Reached | Settled, reply: Reply): Promise<Sealed> {
+  const body = bodyOf(reached, reply);
   const verified = isVerified(reached);
   const signer =
     (verified && 'merchant' in reached && options.answerSigners.get(reached.merchant.answerAlgorithm)) || options.refusalSigner;
@@ -39,8 +43,8 @@ async function sign(options: SealOptions, reached: Reached | Settled, reply: Rep
     ...[HEADER.hufuVerified, verified ? '?1' : '?0'],
   ];
   const createdAtSeconds = Math.floor(options.nowMs() / 1000);
-  const signed = await signAnswer({ request: reached, status: reply.status, headers, body: reply.body, signer, createdAtSeconds });
-  return { status: reply.status, rawHeaders: [...headers, ...signed, ...CONSTANT_HEADERS], body: reply.body, connection: reply.connection };
+  const signed = await signAnswer({ request: reached, status: reply.status, headers, body, signer, createdAtSeconds });
+  return { status: reply.status, rawHeaders: [...headers, ...signed, ...CONSTANT_HEADERS], body, connection: reply.connection };
 }
 
 /** Signs answers and refusals, binds them to request, status and certificate, and writes the one event of the request. */

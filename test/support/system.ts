@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ensureDevelopmentKeys } from '../../src/keys/development-keys.ts';
 import type { Fault } from '../../src/reference-core/faults.ts';
 import type { Figures } from '../../src/reference-core/ledger/figures.ts';
@@ -28,6 +28,8 @@ export type SystemOptions = {
   readonly rules?: string;
   /** Lines added to gateway.yaml. */
   readonly settings?: string;
+  /** Changes a gateway's configuration folder before it starts: more merchants, other operations. */
+  readonly configure?: (folder: string, pki: Pki) => void | Promise<void>;
 };
 
 /** One gateway process. */
@@ -85,6 +87,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   for (let i = 0; i < count; i += 1) {
     const instance = `gateway-${i + 1}`;
     const file = writeConfig(directory, instance, count, options);
+    await options.configure?.(dirname(file), pki);
     gateways.push(createGateway({ instance, file, internet: ports[2 * i] as number, status: ports[2 * i + 1] as number, environment }));
   }
   const clients: MerchantClient[] = [];
