@@ -51,7 +51,7 @@ const END_ALL = `trap 'jobs -p | xargs -r kill 2> /dev/null || true; wait' EXIT`
 export async function runBash(program: string, environment: NodeJS.ProcessEnv): Promise<Ran> {
   const child = spawn('bash', ['-euo', 'pipefail', '-c', `exec 2>&1\n${END_ALL}\n${program}`], {
     cwd: PROJECT,
-    env: cleanEnvironment(environment),
+    env: cleanEnvironment({ npm_config_loglevel: 'error', ...environment }),
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   let output = '';

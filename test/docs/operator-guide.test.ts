@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { createMetrics } from '../../src/lib/metrics.ts';
+import { findRedisProblem } from '../../tools/redis-server.ts';
+import { freePorts } from '../support/process.ts';
+import { bashOf, checkTools, type Ran, readPage, runBash } from './pages.ts';
+
+const guide = readPage('docs/operator-guide.md');
+
+/** From openssl to a production gateway on Redis, a loss of everything and a journal that verifies: the guide's own commands. */
+describe('docs/operator-guide.md', { timeout: 60_000 }, () => {
+  let directory: string;
+  let ran: Ran;
+  before(async () => {
+    checkTools(['bash', 'curl', 'openssl']);
+    const problem = findRedisProblem();
+    if (problem !== undefined) throw new Error(problem);
+    directory = mkdtempSync(join(tmpdir(), 'hufu-guide-'));
+    const [internet, status, core, redis] = (await freePorts(4)).map(String) as [string, string, string, string];
+    const ports = { HUFU_PORT_INTERNET: internet, HUFU_PORT_STATUS: status, HUFU_PORT_CORE: core, REDIS_PORT: redis };
+    ran = await runBash(bashOf(guide), { SITE: join(directory, 'site'), ...ports });
+  });
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  test('every step succeeds', () => assert.equal(ran.code, 0, ran.output));
+
+  const shown: readonly (readonly [what: string, said: RegExp])[] = [
+    ['production accepts the configuration', /gateway\.yaml: nothing wrong; 1 merchants, store sqlite:/],
+    ['the conformance suite passes', /^ℹ fail 0$/m],
+    ['the gateway is ready', /^gateway ready on https:\/\/localhost:\d+/m],
+    ['a verified answer under the own authority', /^HTTP 201 {2}verified$[\s\S]*"merchantNumber": "801000000000001"/m],
+    ['a verified query', /^HTTP 200 {2}verified$/m],
+    ['health in words', /\{"live":true,"ready":true/],
+    ['the answer key of the own authority', /keyid=\\"bank-2026\\"/],
+    ['the key is known after the move to Redis and after the restore', /("idempotency-replayed": "true"[\s\S]*){4}/],
+    ['the journal is listed as closed', /^gateway-1 +closed /m],
+    ['the journal verifies, with and without the copied key', /(.*journal\/gateway-1: whole, \d+ records in 1 segments\n){2}/],
+    ['metrics', /^# TYPE hufu_requests_total counter$/m],
+  ];
+  for (const [what, said] of shown) test(`shows: ${what}`, () => assert.match(ran.output, said));
+
+  test('checks signatures of the journal: no key was missing', () => assert.doesNotMatch(ran.output, /signatures not checked/));
+});
+
+test('the guide names every metric of our own, and no other', async () => {
+  const ours = (await createMetrics().registry.getMetricsAsJSON()).map(({ name }) => name).filter((name) => name.startsWith('hufu_'));
+  const named = new Set([...guide.matchAll(/`(hufu_[a-z_]+)(?:\{[a-z,]+\})?`/g)].map(([, name]) => name as string));
+  assert.deepEqual([...named].sort(), ours.sort());
+});
+
+test('sections with blocks that are not run say so', () => {
+  const sections = guide.split(/^## /m).filter((section) => /^```(sh|ini)$/m.test(section));
+  assert.equal(sections.length, 1);
+  for (const section of sections) assert.match(section, /\*\*Not run\*\*/);
+});
