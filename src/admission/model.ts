@@ -62,8 +62,8 @@ const questions = (memory: Memory): Pick<Store, 'findDue' | 'lease' | 'postpone'
     );
     return due.map(([keyHash]) => keyHash).slice(0, limit);
   },
-  lease: async ({ merchantNumber, keyHash, nowMs, untilMs }) => {
-    const slot = memory.slots.get(merchantNumber);
+  lease: async ({ merchantNumber, keyHash, epoch, nowMs, untilMs }) => {
+    const slot = findOpen(memory, merchantNumber, epoch);
     const claim = slot?.claims.get(keyHash);
     if (!slot || !claim) return undefined;
     expireLease(claim, nowMs);

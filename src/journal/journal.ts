@@ -30,6 +30,8 @@ export type JournalOptions = {
   readonly segmentBytesMax: number;
   /** One line for the log whenever an operator must know. */
   readonly onAlarm: (line: string) => void;
+  /** How long to wait for the folder: another process may be reading it under its lock, ms; 0. */
+  readonly lockWaitMs?: number;
   /** Between two tries while the disk refuses, ms; 1000. */
   readonly retryMs?: number;
   /** The disk; tests put a failing one in its place. */
@@ -62,7 +64,7 @@ export async function openJournal(options: JournalOptions): Promise<OpenJournal>
   const directory = join(options.directory, options.instance);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await syncDirectory(options.directory);
-  const unlock = tryLock(directory);
+  const unlock = await waitForLock(directory, options.clock, options.lockWaitMs ?? 0);
   if (!unlock) throw new UserError(`${directory}: another process writes this journal; stop it, or give this one another instance name`);
   try {
     const tail = await recoverTail(directory);
@@ -72,6 +74,17 @@ export async function openJournal(options: JournalOptions): Promise<OpenJournal>
   } catch (error) {
     unlock();
     throw error;
+  }
+}
+
+const LOCK_RETRY_MS = 20;
+
+async function waitForLock(directory: string, clock: Clock, waitMs: number): Promise<(() => void) | undefined> {
+  const untilMs = clock.monotonicMs() + waitMs;
+  for (;;) {
+    const unlock = tryLock(directory);
+    if (unlock || clock.monotonicMs() >= untilMs) return unlock;
+    await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
   }
 }
 
@@ -103,6 +116,8 @@ function headOf(journal: string, writer: SegmentWriter): JournalHead {
 async function startJournal(options: JournalOptions, directory: string, tail: Tail | undefined, unlock: () => void): Promise<OpenJournal> {
   const parts = wire(options, directory, tail);
   const { id, boot, writer, groups } = parts;
+  // Without `closed` the process before ended at some moment until now.
+  const noncesLostAtMs = tail && (tail.closed ? tail.closed.noncesLostAtMs : options.clock.nowMs());
   let seq = tail?.seq ?? 0;
   let closed = false;
 
@@ -117,10 +132,10 @@ async function startJournal(options: JournalOptions, directory: string, tail: Ta
     return write(entry);
   };
 
-  const close = async (): Promise<void> => {
+  const close = async (lostAtMs: number | undefined = noncesLostAtMs): Promise<void> => {
     if (closed) return;
     closed = true;
-    write({ type: 'closed' });
+    write({ type: 'closed', ...(lostAtMs === undefined ? {} : { noncesLostAtMs: lostAtMs }) });
     await closeJournal(parts, options.onAlarm).finally(unlock);
   };
 
@@ -133,6 +148,7 @@ async function startJournal(options: JournalOptions, directory: string, tail: Ta
     synced: groups.synced,
     isWritable: () => !closed && groups.isHealthy(),
     facts: () => ownFacts(directory, writer.head().seq, groups),
+    noncesLostAtMs,
     head: () => headOf(id, writer),
     close,
   };

@@ -1,7 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isLocked } from './lock.ts';
-import { readLine } from './record.ts';
+import { type JournalRecord, readLine } from './record.ts';
 import { listSegments, type SegmentPath } from './segment-files.ts';
 
 /** A journal folder of this host, seen from outside. */
@@ -12,6 +12,8 @@ export type JournalSummary = {
   readonly locked: boolean;
   /** Whether its last record is `closed`. When not, and nobody writes it, nonces it was about to note may be lost. */
   readonly cleanlyClosed: boolean;
+  /** What that record says about nonces that were lost before; see Journal.noncesLostAtMs. */
+  readonly noncesLostAtMs: number | undefined;
   /** Wall-clock ms of the last whole record; 0 when there is none. */
   readonly lastRecordAtMs: number;
 };
@@ -25,8 +27,9 @@ export async function readJournals(root: string): Promise<JournalSummary[]> {
     const segments = await listSegments(directory);
     if (segments.length === 0) continue;
     const last = await findLastRecord(segments);
-    const cleanlyClosed = last?.type === 'closed';
-    journals.push({ instance, directory, locked: isLocked(directory), cleanlyClosed, lastRecordAtMs: last?.at ?? 0 });
+    const closed = last?.type === 'closed' ? last : undefined;
+    const ended = { cleanlyClosed: closed !== undefined, noncesLostAtMs: closed?.noncesLostAtMs, lastRecordAtMs: last?.at ?? 0 };
+    journals.push({ instance, directory, locked: isLocked(directory), ...ended });
   }
   return journals;
 }
@@ -40,7 +43,7 @@ async function namesIn(root: string): Promise<string[]> {
   }
 }
 
-async function findLastRecord(segments: readonly SegmentPath[]): Promise<{ type: string; at: number } | undefined> {
+async function findLastRecord(segments: readonly SegmentPath[]): Promise<JournalRecord | undefined> {
   for (const segment of segments.toReversed()) {
     const line = await findLastLine(segment.path);
     const record = line && readLine(line)?.record;

@@ -5,7 +5,11 @@ import type { Fact, JournalEntry, ReservationEntry } from '../ports/journal.ts';
 export type BootEntry = { readonly type: 'boot'; readonly instance: string; readonly pid: number; readonly tornBytes: number };
 
 /** The journal was ended on purpose; a journal without it at its end belongs to a process that runs or died. */
-export type ClosedEntry = { readonly type: 'closed' };
+export type ClosedEntry = {
+  readonly type: 'closed';
+  /** Carried on from process to process: see Journal.noncesLostAtMs. */
+  readonly noncesLostAtMs?: number;
+};
 
 /** A sum of this process's own committed reservations in one counter over one window. */
 export type CommittedSum = { readonly counter: string; readonly windowEndsMs: number; readonly sum: number };

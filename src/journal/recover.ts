@@ -3,7 +3,7 @@ import { UserError } from '../lib/user-error.ts';
 import { findAnchor } from './anchor.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { brokenJournal, type Found, findCheckpoint, looksTorn, readSegment } from './read.ts';
-import type { CheckpointEntry, JournalRecord } from './record.ts';
+import type { CheckpointEntry, ClosedEntry, JournalRecord } from './record.ts';
 import { listSegments, type SegmentPath } from './segment-files.ts';
 
 /** Where an existing journal is continued. */
@@ -14,6 +14,8 @@ export type Tail = {
   readonly end: number;
   readonly seq: number;
   readonly hash: string;
+  /** The `closed` record at its end; undefined when its process ended otherwise. */
+  readonly closed: ClosedEntry | undefined;
   /** Bytes of a torn end that were cut off. */
   readonly tornBytes: number;
   readonly ledger: Ledger;
@@ -30,7 +32,7 @@ export async function recoverTail(directory: string): Promise<Tail | undefined> 
   const ledger = createLedger();
   let checkpoint: (JournalRecord & CheckpointEntry) | undefined;
   let end = 0;
-  let last = { seq: 0, hash: '' };
+  let last: Pick<Tail, 'seq' | 'hash' | 'closed'> = { seq: 0, hash: '', closed: undefined };
   let broken: Found | undefined;
   let bytes = 0;
   for await (const found of readSegment(segment)) {
@@ -44,7 +46,7 @@ export async function recoverTail(directory: string): Promise<Tail | undefined> 
     const { record, hash } = found.line;
     if (record.type === 'checkpoint') checkpoint = record;
     ledger.apply(record);
-    last = { seq: record.seq, hash };
+    last = { seq: record.seq, hash, closed: record.type === 'closed' ? record : undefined };
     end = bytes;
   }
   if (!checkpoint)

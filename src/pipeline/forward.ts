@@ -1,11 +1,9 @@
-import type { Journal } from '../ports/journal.ts';
 import { Refusal } from '../protocol/errors.ts';
 import type { Forwarded, Journalled } from '../protocol/messages.ts';
-import { appendVoided, type Withdrawn } from '../settlement/withdraw.ts';
+import type { Withdrawn } from '../settlement/withdraw.ts';
 
 export type ForwardStageOptions = {
   readonly forward: (journalled: Journalled) => Promise<Forwarded>;
-  readonly journal: Journal;
   readonly withdraw: (withdrawn: Withdrawn) => void;
   readonly onAlarm: (alarm: string, facts: Readonly<Record<string, unknown>>) => void;
 };
@@ -20,8 +18,7 @@ export function createForwardStage(options: ForwardStageOptions): (journalled: J
       return forwarded;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      if (claim) appendVoided(options.journal, merchant.number, admissionId, claim.keyHash);
-      options.withdraw({ merchantNumber: merchant.number, admissionId, ...(claim ? { keyHash: claim.keyHash } : {}) });
+      options.withdraw({ merchantNumber: merchant.number, admissionId, ...(claim ? { keyHash: claim.keyHash, journalled: true } : {}) });
       throw error;
     }
   };

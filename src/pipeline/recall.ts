@@ -16,9 +16,8 @@ export function createRecallStage(options: RecallStageOptions): (known: Known) =
       throw error;
     });
     if (recalled.kind === 'stored') return replayedReply(recalled.answer, known.rateHeaders);
-    if (recalled.kind === 'open')
-      throw new Refusal('OUTCOME_UNKNOWN', { retryAfterSeconds: UNKNOWN_RETRY_AFTER_SECONDS, headers: known.rateHeaders });
-    if (!recalled.answer) throw new Refusal('NOT_EXECUTED', { headers: known.rateHeaders });
-    return resolvedReply(recalled.answer, known.rateHeaders);
+    if (recalled.kind === 'resolved') return resolvedReply(recalled.answer, known.rateHeaders);
+    if (recalled.kind === 'neverRan') throw new Refusal('NOT_EXECUTED', { headers: known.rateHeaders });
+    throw new Refusal('OUTCOME_UNKNOWN', { retryAfterSeconds: UNKNOWN_RETRY_AFTER_SECONDS, headers: known.rateHeaders });
   };
 }

@@ -67,6 +67,11 @@ export type Journal = {
   readonly isWritable: () => boolean;
   /** This process's own facts from the disk and its buffer, oldest first, for a report to a new epoch. */
   readonly facts: () => AsyncIterable<Fact>;
-  /** Appends `closed`, syncs, gives up the lock. */
-  readonly close: () => Promise<void>;
+  /**
+   * The latest moment at which an earlier process of this journal may have lost nonces it had sent to the store: it ended
+   * without `closed`, or said so there. Undefined: never.
+   */
+  readonly noncesLostAtMs: number | undefined;
+  /** Appends `closed`, syncs, gives up the lock. `noncesLostAtMs`: nonces that were sent could not be appended until now. */
+  readonly close: (noncesLostAtMs?: number) => Promise<void>;
 };

@@ -207,10 +207,15 @@ export type Store = {
     readonly nowMs: number;
     readonly limit: number;
   }) => Promise<readonly string[]>;
-  /** Takes the right to resolve a claim until `untilMs`: bumps its fence. In flight past its deadline becomes unknown. Undefined when another holds it, or it is final, in flight or absent. */
+  /**
+   * Takes the right to resolve a claim until `untilMs`: bumps its fence. In flight past its deadline becomes unknown. Undefined
+   * when another holds it, or it is final, in flight or absent, or the slot is not open in this epoch: a claim that is
+   * still being rebuilt does not show all admissions of its key, and nothing may be decided about it.
+   */
   readonly lease: (command: {
     readonly merchantNumber: string;
     readonly keyHash: string;
+    readonly epoch: string;
     readonly nowMs: number;
     readonly untilMs: number;
   }) => Promise<ClaimView | undefined>;

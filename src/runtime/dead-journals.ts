@@ -1,25 +1,25 @@
 import { readJournals } from '../journal/journals.ts';
 import { tryLock } from '../journal/lock.ts';
 import { readFacts } from '../journal/read.ts';
-import type { DeadJournal } from '../settlement/rebuild.ts';
+import type { DeadJournals } from '../settlement/rebuild.ts';
 
 /** Takes the locks of all journals of this host that nobody writes, so that their owners cannot start while they are replayed. */
-export async function openDeadJournals(
-  root: string,
-  ownInstance: string,
-): Promise<{ journals: DeadJournal[]; release: () => Promise<void> }> {
-  const journals: DeadJournal[] = [];
-  const unlocks: (() => void)[] = [];
-  for (const { instance, directory, locked, cleanlyClosed, lastRecordAtMs } of await readJournals(root)) {
+export async function openDeadJournals(root: string, ownInstance: string, nowMs: () => number): Promise<DeadJournals> {
+  const held = new Map<string, () => void>();
+  for (const { instance, directory, locked } of await readJournals(root)) {
     const unlock = instance === ownInstance || locked ? undefined : tryLock(directory);
-    if (!unlock) continue;
-    unlocks.push(unlock);
-    journals.push({ instance, cleanlyClosed, lastRecordAtMs, facts: () => readFacts(directory) });
+    if (unlock) held.set(instance, unlock);
   }
+  // Read again under the lock: an owner may have started and died since the folder was found.
+  const journals = (await readJournals(root)).filter(({ instance }) => held.has(instance));
   return {
-    journals,
+    journals: journals.map(({ instance, directory, cleanlyClosed, noncesLostAtMs }) => ({
+      instance,
+      noncesLostAtMs: cleanlyClosed ? noncesLostAtMs : nowMs(),
+      facts: () => readFacts(directory),
+    })),
     release: async () => {
-      for (const unlock of unlocks) unlock();
+      for (const unlock of held.values()) unlock();
     },
   };
 }

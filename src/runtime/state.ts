@@ -1,27 +1,63 @@
 import type { GatewayConfig } from '../config/schema.ts';
 import { type OpenJournal, openJournal } from '../journal/journal.ts';
-import { readJournals } from '../journal/journals.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { Journal } from '../ports/journal.ts';
 import type { Store } from '../ports/store.ts';
-import { createEpochKeeper, type EpochKeeper } from '../settlement/epoch-keeper.ts';
+import { createEpochKeeper, type EpochKeeper, type KeeperOptions } from '../settlement/epoch-keeper.ts';
 import { trackUnforwarded, type Unforwarded } from '../settlement/unforwarded.ts';
-import { createUntilConfirmed, type UntilConfirmed } from '../settlement/until-confirmed.ts';
+import { createUntilConfirmed, type UntilConfirmed, type UntilConfirmedOptions } from '../settlement/until-confirmed.ts';
 import { openDeadJournals } from './dead-journals.ts';
 import { openStore } from './open-store.ts';
 
+/** A process's journal; `boot` is a part of its admission ids. */
+type BootedJournal = Journal & Pick<OpenJournal, 'boot'>;
+
 /** What outlives a request: the journal, the store, and what keeps the two together. */
 export type State = {
-  readonly journal: OpenJournal;
+  readonly journal: BootedJournal;
   /** Notes every admission before it is sent; see settlement/unforwarded. */
   readonly store: Store;
   readonly unforwarded: Unforwarded;
   readonly keeper: EpochKeeper;
   readonly until: UntilConfirmed;
-  readonly close: (timeoutMs: number) => Promise<void>;
+  /** Lets commands to the store come to their end, at most until the time-out, then closes journal and store; tells how many commands are left to the replay. */
+  readonly close: (timeoutMs: number) => Promise<number>;
 };
 
+export type JoinOptions = Omit<KeeperOptions, 'store' | 'unforwarded' | 'journal'> &
+  UntilConfirmedOptions & { readonly store: Store; readonly journal: BootedJournal };
+
+/** Joins a journal and a store; the same in the gateway and in its simulation. Nothing is replayed yet: see EpochKeeper.look. */
+export function joinState(options: JoinOptions): State {
+  const { journal } = options;
+  const unforwarded = trackUnforwarded(options.store);
+  const { store } = unforwarded;
+  const until = createUntilConfirmed(options);
+  const keeper = createEpochKeeper({ ...options, store, unforwarded });
+  const close = async (timeoutMs: number) => {
+    keeper.stop();
+    const left = await until.drain(timeoutMs);
+    await journal.close(noteNonces(unforwarded, journal) ? undefined : options.nowMs());
+    await store.close();
+    return left;
+  };
+  return { journal, store, unforwarded, keeper, until, close };
+}
+
+/** A journal that is closed holds every nonce that was sent, or says that some are lost. */
+function noteNonces(unforwarded: Unforwarded, journal: Journal): boolean {
+  try {
+    unforwarded.appendAll(journal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** How long to wait for the own journal at start, ms: another gateway of this host may be replaying it. */
+const LOCK_WAIT_MS = 5_000;
 const { nowMs } = systemClock;
 
 /** Opens journal and store. Nothing is replayed yet: see EpochKeeper.look. */
@@ -33,46 +69,28 @@ export async function openState(
 ): Promise<State> {
   const { instance, instances } = config;
   const { directory, groupMsMax, groupRecordsMax, segmentBytesMax } = config.journal;
-  const own = (await readJournals(directory)).find((summary) => summary.instance === instance);
   const onAlarm = (line: string) => log.error({ alarm: line }, 'journal');
-  const journal = await openJournal({
-    directory,
-    instance,
-    signer: keyring.journal,
-    clock: systemClock,
-    groupMsMax,
-    groupRecordsMax,
-    segmentBytesMax,
-    onAlarm,
-  });
-  try {
-    const unforwarded = trackUnforwarded(await openStore(config));
-    const { store } = unforwarded;
-    const until = createUntilConfirmed((what, error) =>
-      log.warn({ command: what, cause: String(error) }, 'a command to the store is repeated'),
-    );
-    const keeper = createEpochKeeper({
-      store,
-      journal,
-      unforwarded,
-      instance,
-      instances,
-      merchantNumbers,
-      deadJournals: () => openDeadJournals(directory, instance),
-      ownUncleanEndMs: own && !own.cleanlyClosed ? own.lastRecordAtMs : undefined,
-      nowMs,
-      onChange: (line) => log.info({ standing: line }, 'store'),
-    });
-    const close = async (timeoutMs: number) => {
-      keeper.stop();
-      const left = await until.drain(timeoutMs);
-      if (left > 0) log.warn({ left }, 'commands to the store are left to the replay of the journal');
-      await journal.close();
-      await store.close();
-    };
-    return { journal, store, unforwarded, keeper, until, close };
-  } catch (error) {
+  const groups = { groupMsMax, groupRecordsMax, segmentBytesMax, lockWaitMs: LOCK_WAIT_MS };
+  const journal = await openJournal({ directory, instance, signer: keyring.journal, clock: systemClock, ...groups, onAlarm });
+  const store = await openStore(config).catch(async (error) => {
     await journal.close();
     throw error;
-  }
+  });
+  const joined = joinState({
+    journal,
+    store,
+    instance,
+    instances,
+    merchantNumbers,
+    deadJournals: () => openDeadJournals(directory, instance, nowMs),
+    nowMs,
+    onChange: (line) => log.info({ standing: line }, 'store'),
+    onFailure: (what, error) => log.warn({ command: what, cause: String(error) }, 'a command to the store is repeated'),
+  });
+  const close = async (timeoutMs: number) => {
+    const left = await joined.close(timeoutMs);
+    if (left > 0) log.warn({ left }, 'commands to the store are left to the replay of the journal');
+    return left;
+  };
+  return { ...joined, close };
 }

@@ -1,32 +1,53 @@
-import type { Fact, Journal } from '../ports/journal.ts';
+import type { AdmittedFact, Fact } from '../ports/journal.ts';
 import type { Store } from '../ports/store.ts';
 
 /** A journal of an instance that is not running now: its facts are replayed by whoever starts on this host. */
 export type DeadJournal = {
   readonly instance: string;
-  readonly cleanlyClosed: boolean;
-  readonly lastRecordAtMs: number;
+  /** See Journal.noncesLostAtMs; of a journal without `closed` at its end, now. */
+  readonly noncesLostAtMs: number | undefined;
   readonly facts: () => AsyncIterable<Fact>;
 };
 
-/** How long a slot stays closed for nonces that a lost journal may have held: twice the time window (contract.md section 8). */
-export const NONCE_CLOSURE_MS = 600_000;
+/** The dead journals of this host, held until they are released. */
+export type DeadJournals = { readonly journals: readonly DeadJournal[]; readonly release: () => Promise<void> };
+
+/**
+ * How long after the end of a process the nonces it had sent and not noted could still be replayed: twice the time window
+ * (contract.md section 8), and a minute for clocks and for scripts that run late.
+ */
+export const NONCE_CLOSURE_MS = 660_000;
 
 const BATCH = 500;
 
-/** Facts that can no longer matter: a nonce out of its window, everything of a claim that is no longer kept. */
-const isStale = (fact: Fact, nowMs: number): boolean => fact.type === 'nonce' && fact.nonceUntilMs <= nowMs;
+/** Whether nothing of an admission is kept any more: its claim, its nonce, its windows. */
+const isOver = ({ keepUntilMs, nonceUntilMs, reservation }: AdmittedFact, nowMs: number): boolean =>
+  Math.max(keepUntilMs, nonceUntilMs, ...reservation.map(({ windowEndsMs }) => windowEndsMs)) <= nowMs;
 
-/** Gives facts back to the store, each merchant's in journal order. Idempotent: the store counts an admission once by its id. Returns the merchants seen. */
+/** Leaves out what can no longer matter: nonces out of their window, and admissions that are over and whose outcome this journal holds. */
+async function* withoutStale(facts: AsyncIterable<Fact>, nowMs: number): AsyncGenerator<Fact> {
+  const over = new Map<string, AdmittedFact>();
+  for await (const fact of facts) {
+    if (fact.type === 'nonce' ? fact.nonceUntilMs <= nowMs : fact.type !== 'admitted' && over.delete(fact.admissionId)) continue;
+    if (fact.type === 'admitted' && isOver(fact, nowMs)) over.set(fact.admissionId, fact);
+    else yield fact;
+  }
+  // A claim never becomes free by time: without an outcome it is still asked about, however old.
+  yield* over.values();
+}
+
+/**
+ * Gives facts back to the store, each merchant's in journal order. Idempotent: the store counts an admission once by its
+ * id. Returns the merchants of whom something was given.
+ */
 export async function replayFacts(store: Store, epoch: string, facts: AsyncIterable<Fact>, nowMs: () => number): Promise<Set<string>> {
   const batches = new Map<string, Fact[]>();
   const merchants = new Set<string>();
   const flush = async (merchantNumber: string, batch: Fact[]) => {
     await store.replay({ merchantNumber, epoch, nowMs: nowMs(), facts: batch });
   };
-  for await (const fact of facts) {
+  for await (const fact of withoutStale(facts, nowMs())) {
     merchants.add(fact.merchantNumber);
-    if (isStale(fact, nowMs())) continue;
     const batch = batches.get(fact.merchantNumber) ?? [];
     batches.set(fact.merchantNumber, batch);
     batch.push(fact);
@@ -42,34 +63,30 @@ export type ReportOptions = {
   readonly store: Store;
   readonly epoch: string;
   readonly instance: string;
-  readonly journal: Journal;
-  readonly deadJournals: () => Promise<{ readonly journals: readonly DeadJournal[]; readonly release: () => Promise<void> }>;
-  /** Whether the store was lost; then the unclean end of a process closes the slots for its nonces. */
+  /** Of this process's own journal, as it stood when the process left the old epoch. */
+  readonly facts: AsyncIterable<Fact>;
+  readonly noncesLostAtMs: number | undefined;
+  readonly deadJournals: () => Promise<DeadJournals>;
+  /** Whether the store was lost; then nonces that a process lost keep the slots closed until nobody can replay them. */
   readonly storeLost: boolean;
-  /** When this process's own journal was last written by an earlier boot that ended uncleanly; undefined when it ended well. */
-  readonly ownUncleanEndMs: number | undefined;
   readonly nowMs: () => number;
 };
 
 /** Replays this process's journal and those of dead instances of this host, and reports each for the epoch. Returns the merchants seen. */
 export async function reportTo(options: ReportOptions): Promise<Set<string>> {
-  const { store, epoch, instance, journal, storeLost, ownUncleanEndMs, nowMs } = options;
-  const closure = (uncleanEndMs: number | undefined) =>
-    storeLost && uncleanEndMs !== undefined ? Math.max(nowMs(), uncleanEndMs) + NONCE_CLOSURE_MS : 0;
-  const merchants = await replayFacts(store, epoch, journal.facts(), nowMs);
+  const { store, epoch, instance, storeLost, nowMs } = options;
+  const report = (name: string, lostAtMs: number | undefined) =>
+    store.report({ epoch, instance: name, closedUntilMs: storeLost && lostAtMs !== undefined ? lostAtMs + NONCE_CLOSURE_MS : 0 });
+  const merchants = await replayFacts(store, epoch, options.facts, nowMs);
   const dead = await options.deadJournals();
   try {
     for (const other of dead.journals) {
       for (const merchantNumber of await replayFacts(store, epoch, other.facts(), nowMs)) merchants.add(merchantNumber);
-      await store.report({
-        epoch,
-        instance: other.instance,
-        closedUntilMs: closure(other.cleanlyClosed ? undefined : other.lastRecordAtMs),
-      });
+      await report(other.instance, other.noncesLostAtMs);
     }
   } finally {
     await dead.release();
   }
-  await store.report({ epoch, instance, closedUntilMs: closure(ownUncleanEndMs) });
+  await report(instance, options.noncesLostAtMs);
   return merchants;
 }

@@ -1,6 +1,6 @@
 import type { Resolution } from '../forward/resolution.ts';
 import type { Journal, ResolveInputs } from '../ports/journal.ts';
-import type { ClaimView, Store } from '../ports/store.ts';
+import type { ClaimView, SettleResult, Store } from '../ports/store.ts';
 import type { CoreAnswer } from '../protocol/messages.ts';
 import type { FinalOutcome } from '../protocol/outcome.ts';
 import { findContradiction } from './contradictions.ts';
@@ -28,8 +28,13 @@ export type ResolveOptions = {
 };
 
 export type Resolver = {
-  /** Asks about one key now, joining a question already under way. The outcome, or undefined while it stays open. Rejects with StoreUnavailable. */
+  /**
+   * Asks about one key now, joining a question already under way. The outcome, or undefined while it stays open. Rejects with
+   * StoreUnavailable, and with a Refusal JOURNAL_UNAVAILABLE.
+   */
   readonly resolve: (merchantNumber: string, keyHash: string) => Promise<Resolved | undefined>;
+  /** Takes news about a final claim that the core told by the way: a success beats a failure. Rejects as `resolve` does. */
+  readonly learn: (merchantNumber: string, claim: ClaimView, news: Resolved) => Promise<void>;
 };
 
 /** Whether no assertion of the key can be used any more, even by a core whose clock is behind ours: then "not found" is final. */
@@ -39,74 +44,77 @@ export const isExpired = ({ expiresAtMs }: ClaimView, nowMs: number, clockAllowa
 /** How long one process may take over a question, ms: then another may lease the claim. */
 const LEASE_MS = 15_000;
 
+const SETTLED: ReadonlySet<SettleResult> = new Set(['settled', 'already', 'late']);
+
 /** Finds out what became of unknown outcomes by asking the core, never by guessing or sending again (contract.md sections 5 and 6). */
 export function createResolver(options: ResolveOptions): Resolver {
   const asking = new Map<string, ReturnType<Resolver['resolve']>>();
-  const tries = new Map<string, number>();
-
-  const postpone = async (merchantNumber: string, claim: ClaimView) => {
-    const id = `${merchantNumber} ${claim.keyHash}`;
-    const count = tries.get(id) ?? 0;
-    tries.set(id, count + 1);
-    await options.store.postpone({
-      merchantNumber,
-      keyHash: claim.keyHash,
-      fence: claim.fence,
-      nextAskMs: options.nowMs() + options.pauseMs(count),
-    });
-  };
-
-  /** The outcome is on the disk before the store hears of it, so that a store loss cannot forget what was told (contract.md section 5). */
-  const settle = async (merchantNumber: string, claim: ClaimView, outcome: FinalOutcome, answer: CoreAnswer | undefined) => {
-    const { keyHash, admissionId, fence } = claim;
-    await options.journal.synced(
-      options.journal.append({ type: 'outcome', merchantNumber, admissionId, keyHash, outcome, by: 'resolved' }),
-    );
-    const nowMs = options.nowMs();
-    const stored = answer ? { answer: options.sealAnswer(answer, merchantNumber, keyHash), answerUntilMs: nowMs + options.answerMs } : {};
-    const result = await options.store.settle({
-      merchantNumber,
-      keyHash,
-      admissionId,
-      epoch: options.epoch(),
-      nowMs,
-      outcome,
-      fence,
-      ...stored,
-    });
-    const alarm = findContradiction(result);
-    if (alarm) options.onAlarm(alarm, { merchantNumber, admissionId });
-    return result === 'settled' || result === 'already' || result === 'late';
-  };
-
-  const resolveOnce = async (merchantNumber: string, keyHash: string): Promise<Resolved | undefined> => {
-    const nowMs = options.nowMs();
-    const epoch = options.epoch();
-    const claim = await options.store.lease({ merchantNumber, keyHash, nowMs, untilMs: nowMs + LEASE_MS });
-    if (!claim) return undefined;
-    const found = await options.ask(claim.resolve, merchantNumber, isExpired(claim, options.nowMs(), options.clockAllowanceMs));
-    if (found.alarm) options.onAlarm(found.alarm, { merchantNumber, admissionId: claim.admissionId });
-    const outcome = found.outcome === 'succeeded' || found.outcome === 'failed' ? found.outcome : undefined;
-    // A question asked in an older epoch is dropped: the claim it was about may have been joined by another admission since.
-    if (!outcome || options.epoch() !== epoch) {
-      await postpone(merchantNumber, claim);
-      return undefined;
-    }
-    const answer = found.notFound ? undefined : found.answer;
-    tries.delete(`${merchantNumber} ${keyHash}`);
-    if (!(await settle(merchantNumber, claim, outcome, answer))) return undefined;
-    return { outcome, ...(answer ? { answer } : {}) };
-  };
-
   return {
     resolve: (merchantNumber, keyHash) => {
       const id = `${merchantNumber} ${keyHash}`;
       let question = asking.get(id);
       if (!question) {
-        question = resolveOnce(merchantNumber, keyHash).finally(() => asking.delete(id));
+        question = resolveOnce(options, merchantNumber, keyHash).finally(() => asking.delete(id));
         asking.set(id, question);
       }
       return question;
     },
+    learn: async (merchantNumber, claim, news) => {
+      await settle(options, merchantNumber, claim, news, undefined);
+    },
   };
+}
+
+async function resolveOnce(options: ResolveOptions, merchantNumber: string, keyHash: string): Promise<Resolved | undefined> {
+  const { store, ask, clockAllowanceMs, onAlarm } = options;
+  const epoch = options.epoch();
+  const nowMs = options.nowMs();
+  const claim = await store.lease({ merchantNumber, keyHash, epoch, nowMs, untilMs: nowMs + LEASE_MS });
+  if (!claim) return undefined;
+  const found = await ask(claim.resolve, merchantNumber, isExpired(claim, options.nowMs(), clockAllowanceMs));
+  if (found.alarm) onAlarm(found.alarm, { merchantNumber, admissionId: claim.admissionId });
+  const resolved = findResolved(found);
+  // A question asked in an older epoch is dropped: the claim it was about may have been joined by another admission since.
+  if (!resolved || options.epoch() !== epoch) {
+    await postpone(options, merchantNumber, claim);
+    return undefined;
+  }
+  return SETTLED.has(await settle(options, merchantNumber, claim, resolved, claim.fence)) ? resolved : undefined;
+}
+
+/** A final outcome, with the answer of the core but for `not found`, which is none. */
+export function findResolved({ outcome, answer, notFound }: Resolution): Resolved | undefined {
+  if (outcome !== 'succeeded' && outcome !== 'failed') return undefined;
+  return { outcome, ...(answer && !notFound ? { answer } : {}) };
+}
+
+/** The fence counts the questions of all processes. */
+async function postpone(options: ResolveOptions, merchantNumber: string, { keyHash, fence }: ClaimView): Promise<void> {
+  await options.store.postpone({ merchantNumber, keyHash, fence, nextAskMs: options.nowMs() + options.pauseMs(fence - 1) });
+}
+
+/** The outcome is on the disk before the store hears of it, so that a store loss cannot forget what was told (contract.md section 5). */
+async function settle(
+  options: ResolveOptions,
+  merchantNumber: string,
+  { keyHash, admissionId }: ClaimView,
+  { outcome, answer }: Resolved,
+  fence: number | undefined,
+): Promise<SettleResult> {
+  const { journal, store, sealAnswer, answerMs } = options;
+  await journal.synced(journal.append({ type: 'outcome', merchantNumber, admissionId, keyHash, outcome, by: 'resolved' }));
+  const nowMs = options.nowMs();
+  const result = await store.settle({
+    merchantNumber,
+    keyHash,
+    admissionId,
+    epoch: options.epoch(),
+    nowMs,
+    outcome,
+    ...(fence === undefined ? {} : { fence }),
+    ...(answer ? { answer: sealAnswer(answer, merchantNumber, keyHash), answerUntilMs: nowMs + answerMs } : {}),
+  });
+  const alarm = findContradiction(result);
+  if (alarm) options.onAlarm(alarm, { merchantNumber, admissionId });
+  return result;
 }

@@ -70,10 +70,10 @@ function settleClaim(options: SettleOptions, forwarded: Forwarded, claim: Claime
   const settle = { ...command, outcome, ...sealed(options, forwarded, command) } as const;
   options.until.run('settle', async () => {
     const result = await options.store.settle({ ...settle, epoch: options.epoch() });
-    if (result === 'rebuilding') throw new Error('the epoch changed while settling');
     const alarm = findContradiction(result);
     if (alarm)
       options.onAlarm(alarm, { merchantNumber: settle.merchantNumber, admissionId: settle.admissionId, requestId: forwarded.requestId });
+    return result !== 'rebuilding';
   });
   options.journal.append({
     type: 'outcome',

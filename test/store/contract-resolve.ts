@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DAY, FIRST, NOW, type OpenStore, openWorld, SECOND, total, type World } from './world.ts';
+import { DAY, FIRST, NOW, type OpenStore, openEpoch, openWorld, SECOND, total, type World } from './world.ts';
 
 const DEADLINE = NOW + 25_000;
 const due = async ({ store }: World, nowMs: number, limit = 10) =>
   [...(await store.findDue({ merchantNumber: FIRST, nowMs, limit }))].sort();
-const lease = ({ store }: World, nowMs: number, untilMs: number, keyHash = 'key-a') =>
-  store.lease({ merchantNumber: FIRST, keyHash, nowMs, untilMs });
+const lease = ({ store }: World, nowMs: number, untilMs: number, keyHash = 'key-a', epoch = 'e1') =>
+  store.lease({ merchantNumber: FIRST, keyHash, epoch, nowMs, untilMs });
 
 export function resolveContract(name: string, open: OpenStore): void {
   test(`${name}: what is due: past its deadline, or unknown and its next question has come`, async (t) => {
@@ -40,6 +40,17 @@ export function resolveContract(name: string, open: OpenStore): void {
     assert.equal(await world.settle('a', 'failed', { fence: 2 }), 'settled');
     assert.equal(await lease(world, DEADLINE + DAY, DEADLINE + DAY + 1), undefined, 'final');
     assert.equal(await lease(world, NOW, NOW + 1, 'key-nobody'), undefined, 'absent');
+  });
+
+  test(`${name}: a claim is not leased while its slot is closed, nor in another epoch`, async (t) => {
+    const world = await openWorld(t, open);
+    await world.admit('a');
+    assert.equal(await lease(world, DEADLINE, DEADLINE + 10_000, 'key-a', 'e0'), undefined, 'another epoch');
+    assert.equal(await lease(world, DEADLINE, DEADLINE + 10_000, 'key-a', ''), undefined, 'a process that is joining');
+    await world.store.beginEpoch({ epoch: 'e2', previous: 'e1' });
+    for (const epoch of ['e1', 'e2']) assert.equal(await lease(world, DEADLINE, DEADLINE + 10_000, 'key-a', epoch), undefined, epoch);
+    await openEpoch(world.store, 'e3', [FIRST], 'e2');
+    assert.equal((await lease(world, DEADLINE, DEADLINE + 10_000, 'key-a', 'e3'))?.fence, 1, 'what was refused left no fence');
   });
 
   test(`${name}: an unknown claim may be leased before its next question`, async (t) => {

@@ -68,7 +68,7 @@ const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('hold'), which, epochAge, answer: answers, inMs: fc.constantFrom(0, 5_000) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('void'), which, epochAge }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('release'), which, epochAge }) },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('lease'), key: fc.constantFrom(...KEYS) }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('lease'), epochAge, key: fc.constantFrom(...KEYS) }) },
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant('postpone'), key: fc.constantFrom(...KEYS), fence: fc.nat(2), inMs: fc.constantFrom(0, 5_000) }),
@@ -180,7 +180,9 @@ export async function runHistory(store: Store, { deliveries, steps }: History): 
       case 'release':
         return store.release(about(s.which, s.epochAge));
       case 'lease':
-        return plain(await store.lease({ merchantNumber: FIRST, keyHash: s.key, nowMs, untilMs: nowMs + 10_000 }));
+        return plain(
+          await store.lease({ merchantNumber: FIRST, keyHash: s.key, epoch: named(s.epochAge), nowMs, untilMs: nowMs + 10_000 }),
+        );
       case 'postpone':
         return store.postpone({ merchantNumber: FIRST, keyHash: s.key, fence: s.fence, nextAskMs: nowMs + s.inMs });
       case 'look':

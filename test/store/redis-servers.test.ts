@@ -37,7 +37,7 @@ async function lifeOf(store: Store): Promise<void> {
   assert.equal(await world.void('voided'), true);
   assert.equal(await world.hold('held', { nextAskMs: NOW, answer: Buffer.from('pending') }), true);
   assert.deepEqual(await store.findDue({ merchantNumber: FIRST, nowMs: NOW, limit: 9 }), ['key-held']);
-  const leased = await store.lease({ merchantNumber: FIRST, keyHash: 'key-held', nowMs: NOW, untilMs: NOW + 9 });
+  const leased = await store.lease({ merchantNumber: FIRST, keyHash: 'key-held', epoch: 'e1', nowMs: NOW, untilMs: NOW + 9 });
   await store.postpone({ merchantNumber: FIRST, keyHash: 'key-held', fence: leased?.fence ?? 0, nextAskMs: NOW + 1 });
   assert.equal((await world.admit('again', { key: 'key-paid' })).kind, 'final');
   await openEpoch(store, 'e2', [FIRST], 'e1');

@@ -22,7 +22,7 @@ export function slotCommands(connection: Connection, names: Names, watch: EpochW
     await connection.send(watch.read);
     return watch.isCurrent(epoch) ? step() : otherwise;
   };
-  return { ...decisions(run, inEpoch), ...questions(run), replay: replayWith(run, connection, names, watch) };
+  return { ...decisions(run, inEpoch), ...questions(run, inEpoch), replay: replayWith(run, connection, names, watch) };
 }
 
 type Decisions = Pick<Store, 'admit' | 'void' | 'hold' | 'release' | 'settle'>;
@@ -48,13 +48,18 @@ function decisions(run: Run, inEpoch: InEpoch): Decisions {
   };
 }
 
-function questions(run: Run): Questions {
+function questions(run: Run, inEpoch: InEpoch): Questions {
   return {
     findDue: async ({ merchantNumber, nowMs, limit }) => readTexts(await run('find-due', merchantNumber, [nowMs, limit])),
-    lease: async ({ merchantNumber, keyHash, nowMs, untilMs }) => {
-      const reply = await run('lease', merchantNumber, [keyHash, nowMs, untilMs]);
-      return reply === null ? undefined : readClaim(keyHash, reply);
-    },
+    lease: ({ merchantNumber, keyHash, epoch, nowMs, untilMs }) =>
+      inEpoch(
+        epoch,
+        async () => {
+          const reply = await run('lease', merchantNumber, [epoch, keyHash, nowMs, untilMs]);
+          return reply === null ? undefined : readClaim(keyHash, reply);
+        },
+        undefined,
+      ),
     postpone: async ({ merchantNumber, keyHash, fence, nextAskMs }) => {
       await run('postpone', merchantNumber, [keyHash, fence, nextAskMs]);
     },

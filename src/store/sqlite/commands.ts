@@ -45,9 +45,9 @@ export const decisions = ({ write, writeNow }: Work): Pick<Store, 'admit' | 'voi
 export const questions = ({ write, read }: Work): Pick<Store, 'findDue' | 'lease' | 'postpone' | 'findClaim' | 'usage' | 'merchants'> => ({
   findDue: ({ merchantNumber, nowMs, limit }) =>
     read(({ statements: s }) => s.findDue.all(merchantNumber, nowMs, limit).map((row) => row.keyHash as string)),
-  lease: ({ merchantNumber, keyHash, nowMs, untilMs }) =>
+  lease: ({ merchantNumber, keyHash, epoch, nowMs, untilMs }) =>
     write(({ statements: s }) => {
-      const claim = findClaim(s, merchantNumber, keyHash);
+      const claim = isOpen(s, { merchantNumber, epoch }) ? findClaim(s, merchantNumber, keyHash) : undefined;
       if (!claim) return undefined;
       expireLease(s, merchantNumber, claim, nowMs);
       if (claim.state !== 'unknown' || claim.leaseUntilMs > nowMs) return undefined;

@@ -1,0 +1,110 @@
+import { createAdmit } from '../admission/admit.ts';
+import type { GatewayConfig } from '../config/schema.ts';
+import { createForward } from '../forward/forward.ts';
+import { sealAnswer } from '../keys/answer-seal.ts';
+import type { Keyring } from '../keys/keyring.ts';
+import { lengthPrefixed } from '../lib/bytes.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createEvidence, type Evidence } from '../pipeline/evidence.ts';
+import { createForwardStage } from '../pipeline/forward.ts';
+import { createJournalStage } from '../pipeline/journal.ts';
+import type { LocalOperations } from '../pipeline/local-operations.ts';
+import { createRecallStage } from '../pipeline/recall.ts';
+import type { Stages } from '../pipeline/stages.ts';
+import type { Core } from '../ports/core.ts';
+import type { Operation } from '../protocol/operation.ts';
+import { createRecall } from '../settlement/recall.ts';
+import { createResolver } from '../settlement/resolve.ts';
+import { createSettle } from '../settlement/settle.ts';
+import { createStoredAnswers } from '../settlement/stored-answer.ts';
+import { createSweep, type Sweep } from '../settlement/sweep.ts';
+import { createWithdraw, type Withdrawn } from '../settlement/withdraw.ts';
+import type { State } from './state.ts';
+
+export type MoneyOptions = {
+  readonly config: Pick<GatewayConfig, 'instance' | 'timeZone' | 'idempotency' | 'resolve'>;
+  readonly keys: Pick<Keyring, 'fingerprintKey' | 'answerSealKey' | 'assertion'>;
+  readonly state: State;
+  readonly core: Core;
+  readonly local: LocalOperations;
+  readonly findOperation: (id: string) => Operation | undefined;
+  readonly merchantNumbers: () => readonly string[];
+  readonly clock: Clock;
+  readonly onAlarm: (alarm: string, facts: Readonly<Record<string, unknown>>) => void;
+};
+
+/** The stages from admission to settlement, and what goes on behind them. */
+export type Money = {
+  readonly stages: Pick<Stages, 'admit' | 'recall' | 'journal' | 'forward' | 'settle'>;
+  readonly evidence: Evidence;
+  readonly sweep: Sweep;
+};
+
+const HOUR_MS = 3_600_000;
+
+/** Puts the protocol of contract.md sections 5 to 8 together: the same in the gateway and in its simulation. */
+export function wireMoney(options: MoneyOptions): Money {
+  const { state, keys, clock, onAlarm } = options;
+  const { journal, store, until, unforwarded, keeper } = state;
+  const { nowMs } = clock;
+  const evidence = createEvidence(journal, (base, requestId) =>
+    sealAnswer(keys.answerSealKey, Buffer.from(base), lengthPrefixed(['evidence', requestId])),
+  );
+  const withdraw = createWithdraw({ store, journal, until, nowMs, epoch: keeper.epoch });
+  const { forward, settle, recall, sweep } = wireCore(options);
+  const stages = {
+    admit: wireAdmit(options, withdraw),
+    recall: createRecallStage({ recall }),
+    journal: createJournalStage({ journal, standing: keeper.standing, unforwarded, withdraw, evidence }),
+    forward: createForwardStage({ forward, withdraw, onAlarm }),
+    settle,
+  };
+  return { stages, evidence, sweep };
+}
+
+function wireAdmit({ config, keys, state, clock }: MoneyOptions, withdraw: (withdrawn: Withdrawn) => void): Stages['admit'] {
+  const { journal, store, unforwarded, keeper } = state;
+  let counter = 0;
+  return createAdmit({
+    store,
+    admissionIds: () => `${config.instance}.${journal.boot}.${++counter}`,
+    epoch: keeper.standing,
+    fingerprintKey: keys.fingerprintKey.key,
+    timeZone: config.timeZone,
+    nowMs: clock.nowMs,
+    claimDays: config.idempotency.claimDays,
+    isJournalWritable: journal.isWritable,
+    journalNonce: (fact) => {
+      journal.append(fact);
+      unforwarded.journalled(fact.admissionId);
+    },
+    onAbandoned: (admissionId, merchantNumber, keyHash) =>
+      withdraw({ merchantNumber, admissionId, ...(keyHash === undefined ? {} : { keyHash }) }),
+  });
+}
+
+/** Everything that speaks with the core or about what it said. */
+function wireCore({ config, keys, state, core, local, findOperation, merchantNumbers, clock, onAlarm }: MoneyOptions) {
+  const { journal, store, keeper, until } = state;
+  const { nowMs } = clock;
+  const { firstMs, factor, delayMsMax, clockAllowanceMs } = config.resolve;
+  const { forward, ask } = createForward({ core, assertionKey: keys.assertion, clock, local, findOperation });
+  const answers = createStoredAnswers(keys.answerSealKey);
+  const answerMs = config.idempotency.answerHours * HOUR_MS;
+  const shared = { store, journal, nowMs, epoch: keeper.epoch, sealAnswer: answers.seal, answerMs, onAlarm };
+  const pauseMs = (count: number) => Math.min(firstMs * factor ** count, delayMsMax);
+  const resolver = createResolver({ ...shared, ask, clockAllowanceMs, pauseMs });
+  return {
+    forward,
+    settle: createSettle({ ...shared, until, firstAskMs: firstMs }),
+    recall: createRecall({ store, resolver, ask, clockAllowanceMs, nowMs, openAnswer: answers.open, onAlarm }),
+    sweep: createSweep({
+      store,
+      resolver,
+      merchantNumbers: async () => [...new Set([...merchantNumbers(), ...(await store.merchants())])],
+      isOpen: () => keeper.standing().kind === 'open',
+      nowMs,
+      onFailure: (error) => onAlarm('unknown outcomes could not be asked about', { cause: String(error) }),
+    }),
+  };
+}
