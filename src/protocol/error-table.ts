@@ -196,7 +196,7 @@ export const ERROR_TABLE = {
     status: 400,
     stage: 'open',
     title: 'An Idempotency-Key is required',
-    outcome: 'not_executed',
+    outcome: 'unknown',
     retry: 'fix_request',
     detail: 'This operation needs an Idempotency-Key of 1 to 255 characters of A-Z a-z 0-9 . _ : -',
     advice: 'Send one fresh key for each business order and keep it for every retry.',
