@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { startCore } from '../reference-core/core.ts';
 import { WrongUse } from './exit.ts';
-import { locate } from './locate.ts';
-import { readPort, readProfile, untilStopped } from './serve.ts';
+import { readDirectories } from './locate.ts';
+import { readPort, readProfile, serve } from './serve.ts';
 
 const EXAMPLES = `
 Examples:
@@ -43,19 +43,23 @@ function collectNumber(number: string, before: readonly string[]): string[] {
   return [...before, number];
 }
 
-async function run(options: Options): Promise<void> {
-  const { data } = locate({}, process.env);
+function run(options: Options): Promise<void> {
+  const directories = () => readDirectories({}, process.env);
   const port = readPort(options.port ?? (process.env.HUFU_PORT_CORE || '7001'), '--port or HUFU_PORT_CORE');
-  const core = await startCore({
-    databaseFile: options.database ?? join(data, 'core.db'),
+  const start = {
+    databaseFile: options.database ?? join(directories().data, 'core.db'),
     address: options.address,
     port,
-    assertionPublicKeyFile: options.assertionKey ?? join(data, 'keys', 'assertion.pub'),
+    assertionPublicKeyFile: options.assertionKey ?? join(directories().secrets, 'assertion.pub'),
     profile: readProfile(options.profile),
     faults: options.faults === true,
     ...(options.merchant.length > 0 ? { merchantNumbers: options.merchant } : {}),
+  };
+  return serve(async (asked) => {
+    const core = await startCore(start);
+    console.log(`core ready on ${core.url}`);
+    process.send?.({ url: core.url });
+    await asked;
+    await core.close();
   });
-  console.log(`core ready on ${core.url}`);
-  await untilStopped();
-  await core.close();
 }

@@ -7,7 +7,7 @@ import { type Verification, verifyJournal } from '../journal/verify.ts';
 import { formatTable } from '../lib/table.ts';
 import { UserError } from '../lib/user-error.ts';
 import { EXIT } from './exit.ts';
-import { locate } from './locate.ts';
+import { readDirectories } from './locate.ts';
 
 const EXAMPLES = `
 Examples:
@@ -32,7 +32,7 @@ export function createCommand(): Command {
   return journal;
 }
 
-const rootOf = (options: Options): string => join(locate(options, process.env).data, 'journal');
+const rootOf = (options: Options): string => readDirectories(options, process.env).journals;
 
 async function list(options: Options): Promise<void> {
   const journals = await readJournals(rootOf(options));
@@ -49,7 +49,7 @@ async function list(options: Options): Promise<void> {
 }
 
 function readKey(options: Options): { publicKey?: ReturnType<typeof createPublicKey> } {
-  const file = options.key ?? join(locate(options, process.env).data, 'keys', 'journal.pub');
+  const file = options.key ?? join(readDirectories(options, process.env).secrets, 'journal.pub');
   if (!existsSync(file)) {
     if (options.key !== undefined) throw new UserError(`${file}: there is no such file; --key names the public key of the checkpoints`);
     return {};
@@ -77,7 +77,7 @@ async function verify(options: Options): Promise<void> {
 function textOf(result: Verification & { directory: string }, signed: boolean): string {
   const { directory, records, segments, problems, tornBytes, cleanlyClosed, lastRecord, anchoredRecord, anchoredAtMs } = result;
   const lines = [
-    `${directory}: ${problems.length === 0 ? 'whole' : 'NOT as it was written'}, ${records} records in ${segments} segments${signed ? '' : ' (signatures not checked: no key)'}`,
+    `${directory}: ${problems.length === 0 ? 'whole' : 'NOT as it was written'}, ${records} records in ${segments} ${segments === 1 ? 'segment' : 'segments'}${signed ? '' : ' (signatures not checked: no key)'}`,
   ];
   for (const { segment, record, reason } of problems) lines.push(`  segment ${segment}, record ${record}: ${reason}`);
   if (tornBytes > 0)

@@ -1,6 +1,5 @@
 import type { Profile } from '../config/schema.ts';
-import { UserError } from '../lib/user-error.ts';
-import { WrongUse } from './exit.ts';
+import { EXIT, WrongUse } from './exit.ts';
 
 /** Reads a TCP port from an option or variable. Throws WrongUse that names where it came from. */
 export function readPort(text: string, source: string): number {
@@ -17,38 +16,31 @@ export function readProfile(text: string): Profile {
   return text;
 }
 
-/** Who wanted to listen where, for the message. */
-export type Listening = { readonly name: string; readonly address: string; readonly port: number; readonly variable: string };
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** For so long after the first signal others are the same wish, ms: the terminal, npm and bin/hufu.js each deliver one Ctrl-C. */
+const SAME_WISH_MS = 1_000;
 
-const LISTEN_ERRORS: Readonly<Record<string, (where: Listening) => string>> = {
-  EADDRINUSE: ({ name, address, port, variable }) =>
-    `${name}: port ${port} on ${address} is in use; stop what uses it or choose another with ${variable}=PORT`,
-  EACCES: ({ name, port, variable }) => `${name}: this user may not listen on port ${port}; choose one above 1023 with ${variable}=PORT`,
-  EADDRNOTAVAIL: ({ name, address }) => `${name}: this machine has no address ${address}`,
-};
-
-/** Turns what the system says about a port into one line for people. */
-export async function wrapListenErrors<T>(where: Listening, start: () => Promise<T>): Promise<T> {
+/**
+ * Runs a command that serves. `asked` resolves on Ctrl-C, SIGTERM, a closed terminal, or when the parent that started us with a
+ * message channel is gone, also if that happens while the command still starts. A later signal ends the process at once.
+ */
+export async function serve(work: (asked: Promise<void>) => Promise<void>): Promise<void> {
+  const asked = Promise.withResolvers<void>();
+  let askedAtMs: number | undefined;
+  const onSignal = () => {
+    const nowMs = performance.now();
+    if (askedAtMs !== undefined && nowMs - askedAtMs > SAME_WISH_MS) process.exit(EXIT.refused);
+    askedAtMs ??= nowMs;
+    asked.resolve();
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on('disconnect', asked.resolve);
+  if (process.connected === false) asked.resolve();
   try {
-    return await start();
-  } catch (error) {
-    const say = LISTEN_ERRORS[(error as NodeJS.ErrnoException).code ?? ''];
-    throw say ? new UserError(say(where), { cause: error }) : error;
+    await work(asked.promise);
+  } finally {
+    // Listening for 'disconnect' keeps the channel open, and with it us and the parent that waits for our end.
+    process.off('disconnect', asked.resolve);
+    if (process.connected) process.disconnect?.();
   }
-}
-
-/** Resolves on Ctrl-C, SIGTERM, or when the parent that started us with a message channel is gone. A second signal ends the process at once. */
-export function untilStopped(): Promise<void> {
-  return new Promise((resolve) => {
-    let stopping = false;
-    const stop = () => {
-      if (stopping) process.exit(1);
-      stopping = true;
-      // Listening for 'disconnect' keeps the channel open, and with it us and the parent that waits for our end.
-      process.off('disconnect', stop);
-      resolve();
-    };
-    process.on('SIGINT', stop).on('SIGTERM', stop);
-    process.on('disconnect', stop);
-  });
 }

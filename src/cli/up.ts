@@ -1,25 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { ensureDevelopmentCertificates } from '../certificates/development-set.ts';
-import { loadConfig } from '../config/load.ts';
+import { readConfig } from '../config/load.ts';
+import { isLoopback } from '../config/loopback.ts';
+import type { GatewayConfig } from '../config/schema.ts';
 import { ensureDevelopmentKeys } from '../keys/development-keys.ts';
 import { UserError } from '../lib/user-error.ts';
-import { start } from './gateway.ts';
-import { environmentOf, locate, PROJECT } from './locate.ts';
-import { untilStopped } from './serve.ts';
+import { type RunningGateway, startGateway } from '../runtime/gateway.ts';
+import { type DevelopmentCore, startDevelopmentCore } from './development-core.ts';
+import { loadConfigOrTellAll } from './load-config.ts';
+import { copiedConfig, environmentOf, locate, PROJECT } from './locate.ts';
+import { serve } from './serve.ts';
 
 const EXAMPLES = `
 Examples:
   hufu up
-  hufu up --data /tmp/second       a second copy; set HUFU_PORT_INTERNET, HUFU_PORT_STATUS and HUFU_PORT_CORE too
+  hufu up --data /tmp/second       a second copy; set HUFU_PORT_INTERNET, HUFU_PORT_STATUS and HUFU_PORT_CORE too (0: any free port)
 
 Makes what is missing (authorities, certificates, keys, a copy of the configuration), never overwrites, and starts the gateway and
 the reference core on this machine only. Stop with Ctrl-C.`;
 
-/** Until the core must have said that it is ready, ms. */
-const CORE_START_MS = 15_000;
+/** How long requests under way may take at a stop, ms. */
 const DRAIN_MS = 10_000;
 
 type Options = { data?: string; config?: string };
@@ -31,91 +33,79 @@ export function createCommand(): Command {
     .option('--data <directory>', 'store, journals, keys and a copy of the configuration (default HUFU_DATA, else data/)')
     .option('--config <file>', 'another gateway.yaml (default HUFU_CONFIG, else the copy in the data directory)')
     .addHelpText('after', EXAMPLES)
-    .action(run);
+    .action((options: Options) => serve((asked) => run(options, asked)));
 }
 
-async function run(options: Options): Promise<void> {
-  const report = (line: string) => console.log(`  ${line}`);
-  const places = locate(options, process.env);
-  mkdirSync(places.data, { recursive: true, mode: 0o700 });
-  await ensureDevelopmentCertificates(places.certificates, report);
-  const file = places.config ?? copyConfiguration(places.data);
-  const environment = environmentOf(places, process.env);
-  const load = () => loadConfig({ file, environment, profile: 'development' });
-  ensureDevelopmentKeys(join(places.data, 'keys'));
-  const config = load();
-  ensureDevelopmentKeys(config.secretsDirectory);
-  const core = await startCore(
-    { ...environment, HUFU_PORT_CORE: new URL(config.core.url).port },
-    join(config.secretsDirectory, 'assertion.pub'),
-  );
+async function run(options: Options, asked: Promise<void>): Promise<void> {
+  const config = await prepare(options);
+  const core = await startCore(config);
   try {
-    const gateway = await start(config);
-    console.log(banner(gateway.ports, config.core.url, config.store, places));
-    await Promise.race([untilStopped(), ended(core)]);
+    const gateway = await startGateway({ ...config, core: { ...config.core, url: core.url } });
+    console.log(banner(gateway, core.url, config));
+    const died = await Promise.race([asked, core.ended]);
     console.log('stopping');
     await gateway.stop(DRAIN_MS);
+    if (died) throw new UserError(`the reference core ended by itself (${died}); its last words are above, start again`);
   } finally {
-    core.kill('SIGTERM');
+    await core.stop();
   }
-  if (core.exitCode !== null && core.exitCode !== 0) throw new UserError('the reference core ended by itself; its last words are above');
 }
 
+/** Makes whatever is missing, and reads the configuration with everything in its place. */
+async function prepare(options: Options): Promise<GatewayConfig> {
+  const places = locate(options, process.env);
+  const file = places.config ?? copyConfiguration(places.data as string);
+  // Any free port is for the core to choose: see run.
+  const anyCorePort = process.env.HUFU_PORT_CORE === '0' ? { HUFU_PORT_CORE: '' } : {};
+  const given = { file, environment: { ...environmentOf(places, process.env), ...anyCorePort }, profile: 'development' } as const;
+  const { dataDirectory, certificatesDirectory, secretsDirectory, core } = readConfig(given);
+  checkOwnCore(core.url);
+  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  await ensureDevelopmentCertificates(certificatesDirectory, (line) => console.log(`  ${line}`));
+  ensureDevelopmentKeys(secretsDirectory);
+  return loadConfigOrTellAll(given);
+}
+
+/** On first start only, so that what is removed from the copy stays removed. gateway.yaml comes last: it says that the copy is whole. */
 function copyConfiguration(data: string): string {
-  const folder = join(data, 'config');
-  cpSync(join(PROJECT, 'config'), folder, { recursive: true, errorOnExist: false, force: false });
-  return join(folder, 'gateway.yaml');
+  const shipped = join(PROJECT, 'config', 'gateway.yaml');
+  const copy = copiedConfig(data);
+  if (existsSync(copy)) return copy;
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  cpSync(dirname(shipped), dirname(copy), { recursive: true, force: false, filter: (path) => path !== shipped });
+  cpSync(shipped, copy);
+  return copy;
 }
 
-const ended = (child: ChildProcess): Promise<void> => new Promise((resolve) => child.once('exit', () => resolve()));
-
-/** The core in a process of its own, as a bank's would be. It ends when we do, however we end: the message channel tells it. */
-function startCore(environment: NodeJS.ProcessEnv, assertionKey: string): Promise<ChildProcess> {
-  const main = join(PROJECT, 'src', 'main.ts');
-  const args = [main, 'core', '--profile', 'development', '--assertion-key', assertionKey];
-  if (environment.HUFU_CORE_FAULTS === '1') args.push('--faults');
-  const child = spawn(process.execPath, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-  let words = '';
-  child.stderr?.on('data', (chunk: Buffer) => {
-    words += chunk.toString();
-    process.stderr.write(chunk);
-  });
-  return new Promise((resolve, reject) => {
-    const late = setTimeout(() => fail('did not get ready in time'), CORE_START_MS);
-    const fail = (why: string) => {
-      clearTimeout(late);
-      child.kill('SIGTERM');
-      reject(
-        new UserError(words.trim() === '' ? `the reference core ${why}` : 'the reference core could not start; the line above says why'),
-      );
-    };
-    child.once('exit', () => fail('ended at once'));
-    child.stdout?.on('data', (chunk: Buffer) => {
-      if (!chunk.toString().includes('ready')) return;
-      clearTimeout(late);
-      child.removeAllListeners('exit');
-      resolve(child);
-    });
-  });
+function checkOwnCore(url: string): void {
+  const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: 'http:', hostname: 'localhost' };
+  if (protocol === 'http:' && isLoopback(hostname)) return;
+  throw new UserError(
+    `core.url is ${url}, and \`hufu up\` brings the reference core on this machine; for another core use \`hufu gateway --profile development\``,
+  );
 }
 
-function banner(
-  ports: { internet: number; status: number },
-  coreUrl: string,
-  store: string,
-  places: { data: string; certificates: string },
-): string {
+function startCore({ core, dataDirectory, secretsDirectory }: GatewayConfig): Promise<DevelopmentCore> {
+  const { hostname, port } = new URL(core.url);
+  const args = ['--address', hostname.replace(/^\[|\]$/g, ''), '--port', process.env.HUFU_PORT_CORE === '0' ? '0' : port || '80'];
+  args.push('--database', join(dataDirectory, 'core.db'), '--assertion-key', join(secretsDirectory, 'assertion.pub'));
+  if (process.env.HUFU_CORE_FAULTS === '1') args.push('--faults');
+  return startDevelopmentCore(args, process.env);
+}
+
+function banner(gateway: RunningGateway, coreUrl: string, config: GatewayConfig): string {
+  const { internet } = gateway.ports;
   const variables = [
-    ...(ports.internet === 8443 ? [] : [`HUFU_PORT_INTERNET=${ports.internet}`]),
-    ...(process.env.HUFU_CERTS ? [`HUFU_CERTS=${places.certificates}`] : []),
+    ...(internet === 8443 ? [] : [`HUFU_PORT_INTERNET=${internet}`]),
+    ...(config.certificatesDirectory === join(PROJECT, 'certs') ? [] : [`HUFU_CERTS=${quote(config.certificatesDirectory)}`]),
   ];
   const call = [...variables, 'npx hufu call POST /v1/orders --merchant 800000000000001 --data @examples/order.json'].join(' ');
   return [
-    `  merchants   https://localhost:${ports.internet}`,
+    `  merchants   https://localhost:${internet}`,
     `  core        ${coreUrl}`,
-    `  status      http://127.0.0.1:${ports.status}/healthz`,
-    `  store       ${store.startsWith('sqlite:') ? store : new URL(store).protocol.concat('//', new URL(store).host)}`,
-    `  data        ${places.data}`,
+    `  status      ${gateway.statusUrl}/healthz`,
+    `  store       ${config.store.startsWith('sqlite:') ? config.store : withoutPassword(config.store)}`,
+    `  data        ${config.dataDirectory}`,
     '',
     'Try, in another shell:',
     `  ${call}`,
@@ -123,3 +113,8 @@ function banner(
     'ready',
   ].join('\n');
 }
+
+const withoutPassword = (url: string): string => `${new URL(url).protocol}//${new URL(url).host}`;
+
+/** As one word of a shell's command line. */
+const quote = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import type { GatewayConfig } from '../config/schema.ts';
 import { createCore } from '../forward/core-client.ts';
 import { loadAuthorities, trustOptions } from '../identity/authorities.ts';
@@ -7,24 +8,25 @@ import { loadKeyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
-import { type Listener, listenInternet } from '../listeners/internet.ts';
+import { type InternetOptions, type Listener, listenInternet } from '../listeners/internet.ts';
 import { listenStatus, type Readiness, type StatusListener } from '../listeners/status.ts';
 import { createEvent } from '../pipeline/event.ts';
 import { handle } from '../pipeline/handle.ts';
 import type { Stages } from '../pipeline/stages.ts';
 import { loadRegistry } from '../registry/load.ts';
+import { tellListenProblems } from './listen-problems.ts';
 import { wireStages } from './stages.ts';
 import { openState, type State } from './state.ts';
 
 export type RunningGateway = {
   readonly ports: { readonly internet: number; readonly status: number };
+  /** Where this machine reaches the status listener, without path. */
+  readonly statusUrl: string;
   /** Answers what has arrived, settles, closes journal and store; at most about `timeoutMs`. */
   readonly stop: (timeoutMs: number) => Promise<void>;
 };
 
 export type GatewayOptions = {
-  /** Wraps the start of the status listener, so that the caller can say which port was in use. */
-  readonly whileStatusStarts?: (start: () => Promise<StatusListener>) => Promise<StatusListener>;
   /** Where the log goes; default: standard error of the process, so that standard output stays for people. */
   readonly log?: { readonly write: (line: string) => void };
 };
@@ -42,7 +44,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     nowMs: systemClock.nowMs(),
   });
   const state = await openState(config, keyring, () => snapshot.merchantNumbers, log);
-  const core = createCore({ url: config.core.url, connections: config.core.connections, connectTimeoutMs: config.core.connectTimeoutMs });
+  const core = createCore(config.core);
   const { stages, sweep } = wireStages({ config, keyring, snapshot: () => snapshot, core, state, event });
   const closeBehind = async (timeoutMs: number) => {
     sweep.stop();
@@ -53,9 +55,8 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     await state.keeper.look(); // before the listeners open, every journal of this host is replayed into the store
     const bodyBytesMax = snapshot.bodyBytesMax;
     const internet = await startInternet(config, stages, metrics, bodyBytesMax);
-    const startStatus = () =>
-      listenStatus({ ...config.listeners.status, readiness: () => readinessOf(state), metrics: () => textOf(metrics) });
-    const status = await (options.whileStatusStarts?.(startStatus) ?? startStatus()).catch(async (error) => {
+    let draining = false;
+    const status = await startStatus(config, () => [...readinessOf(state), drainingOf(draining)], metrics).catch(async (error) => {
       await internet.drain(0);
       throw error;
     });
@@ -63,10 +64,11 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     sweep.start();
     return {
       ports: { internet: internet.port, status: status.port },
+      statusUrl: localUrl(config.listeners.status.address, status.port),
       stop: async (timeoutMs) => {
+        draining = true;
         await internet.drain(timeoutMs);
-        await closeBehind(timeoutMs);
-        await status.close();
+        await closeBehind(timeoutMs).finally(status.close);
       },
     };
   } catch (error) {
@@ -78,7 +80,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
 function startInternet(config: GatewayConfig, stages: Stages, metrics: Metrics, bodyBytesMax: number): Promise<Listener> {
   const { internet } = config.listeners;
   const authorities = loadAuthorities(config.authorities.filter(({ name }) => internet.authorities.includes(name)));
-  return listenInternet({
+  const options: InternetOptions = {
     ...internet,
     certificate: readFileSync(internet.certificate, 'utf8'),
     key: readFileSync(internet.key, 'utf8'),
@@ -90,7 +92,21 @@ function startInternet(config: GatewayConfig, stages: Stages, metrics: Metrics, 
     onConnections: (count) => metrics.connections.set(count),
     onRefused: (reason) => metrics.refusedConnections.inc({ reason }),
     nowMs: systemClock.nowMs,
-  });
+  };
+  const where = { name: 'the merchant listener', ...internet, variable: 'HUFU_PORT_INTERNET' };
+  return tellListenProblems(where, () => listenInternet(options));
+}
+
+function startStatus(config: GatewayConfig, readiness: () => readonly Readiness[], metrics: Metrics): Promise<StatusListener> {
+  const { status } = config.listeners;
+  const where = { name: 'the status listener', ...status, variable: 'HUFU_PORT_STATUS' };
+  return tellListenProblems(where, () => listenStatus({ ...status, readiness, metrics: () => textOf(metrics) }));
+}
+
+/** An address that means "all" is reached at loopback; one of IPv6 stands in brackets. */
+function localUrl(address: string, port: number): string {
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address] ?? address;
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 /** The core is not asked: its absence is answered request by request, and a probe must not take the gateway out for it. */
@@ -101,5 +117,12 @@ function readinessOf({ keeper, journal }: State): Readiness[] {
     { name: 'journal', ready: journal.isWritable(), detail: journal.isWritable() ? 'writable' : 'closed for writing' },
   ];
 }
+
+/** So that a balancer sends nothing more while what is under way is still answered. */
+const drainingOf = (draining: boolean): Readiness => ({
+  name: 'listener',
+  ready: !draining,
+  detail: draining ? 'draining: answers what is under way and takes no new connection' : 'open',
+});
 
 const textOf = async ({ registry }: Metrics) => ({ contentType: registry.contentType, text: await registry.metrics() });

@@ -15,7 +15,7 @@ describe('docs/operator-guide.md', { timeout: 60_000 }, () => {
   let directory: string;
   let ran: Ran;
   before(async () => {
-    checkTools(['bash', 'curl', 'openssl']);
+    checkTools();
     const problem = findRedisProblem();
     if (problem !== undefined) throw new Error(problem);
     directory = mkdtempSync(join(tmpdir(), 'hufu-guide-'));
@@ -37,7 +37,7 @@ describe('docs/operator-guide.md', { timeout: 60_000 }, () => {
     ['the answer key of the own authority', /keyid=\\"bank-2026\\"/],
     ['the key is known after the move to Redis and after the restore', /("idempotency-replayed": "true"[\s\S]*){4}/],
     ['the journal is listed as closed', /^gateway-1 +closed /m],
-    ['the journal verifies, with and without the copied key', /(.*journal\/gateway-1: whole, \d+ records in 1 segments\n){2}/],
+    ['the journal verifies, with and without the copied key', /(.*journal\/gateway-1: whole, \d+ records in 1 segment\n){2}/],
     ['metrics', /^# TYPE hufu_requests_total counter$/m],
   ];
   for (const [what, said] of shown) test(`shows: ${what}`, () => assert.match(ran.output, said));
