@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { ensureRedisServer } from './redis-server.ts';
+import { ensureShellTools } from './shell-tools.ts';
 
 const only = process.argv.slice(2);
 const node = process.execPath;
@@ -26,6 +27,7 @@ function run(title: string, args: string[]): void {
 if (only.length === 0) for (const [title, args] of parts) run(title, args);
 // Redis is a real one. It is found or installed before the first test, so that no test is ever skipped for want of it.
 if (!process.env.REDIS_URL) ensureRedisServer();
+ensureShellTools();
 const files = only.length > 0 ? only : globSync('test/**/*.test.ts').sort();
 run(`${files.length} test files`, [
   '--test',

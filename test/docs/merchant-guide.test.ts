@@ -15,7 +15,7 @@ describe('docs/merchant-guide.md', { timeout: 60_000 }, () => {
   let directory: string;
   let environment: NodeJS.ProcessEnv;
   before(async () => {
-    checkTools(['bash', 'curl', 'openssl']);
+    checkTools();
     directory = mkdtempSync(join(tmpdir(), 'hufu-guide-'));
     system = await startSystem();
     const { port } = new URL(system.gateways[0]?.url ?? '');

@@ -1,7 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { findShellProblem } from '../../tools/shell-tools.ts';
 import { cleanEnvironment } from '../support/process.ts';
 
 export const PROJECT = resolve(import.meta.dirname, '..', '..');
@@ -28,18 +29,10 @@ export const bashOf = (page: string): string =>
     .map(({ text }) => text)
     .join('\n');
 
-const ADVICE: Readonly<Record<string, string>> = {
-  bash: 'apt-get install bash',
-  curl: 'apt-get install curl',
-  openssl: 'apt-get install openssl (version 3)',
-};
-
-/** Throws a sentence that says what to install when a tool of the pages is missing. */
-export function checkTools(names: readonly (keyof typeof ADVICE)[]): void {
-  for (const name of names) {
-    const found = spawnSync(name, [name === 'openssl' ? 'version' : '--version'], { encoding: 'utf8' });
-    if (found.status !== 0) throw new Error(`this test runs a page of docs/ and needs ${name} on the PATH: ${ADVICE[name]}`);
-  }
+/** Throws the sentence that says what to install when a tool of the pages is missing. */
+export function checkTools(): void {
+  const problem = findShellProblem();
+  if (problem !== undefined) throw new Error(problem);
 }
 
 export type Ran = { readonly code: number | null; readonly output: string };
