@@ -8,7 +8,7 @@ import { type System, startSystem } from '../support/system.ts';
 import { bashOf, checkTools, readPage, runBash } from './pages.ts';
 
 /** The page with curl and openssl alone, and the rest of the guide, as a reader would paste them, against a running system. */
-describe('docs/merchant-guide.md', { timeout: 60_000 }, () => {
+describe('docs/merchant-guide.md', { timeout: 120_000 }, () => {
   const guide = readPage('docs/merchant-guide.md');
   const onePage = bashOf(guide.slice(guide.indexOf('## 10.')));
   let system: System;

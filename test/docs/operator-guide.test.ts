@@ -11,7 +11,7 @@ import { bashOf, checkTools, type Ran, readPage, runBash } from './pages.ts';
 const guide = readPage('docs/operator-guide.md');
 
 /** From openssl to a production gateway on Redis, a loss of everything and a journal that verifies: the guide's own commands. */
-describe('docs/operator-guide.md', { timeout: 60_000 }, () => {
+describe('docs/operator-guide.md', { timeout: 120_000 }, () => {
   let directory: string;
   let ran: Ran;
   before(async () => {

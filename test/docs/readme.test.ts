@@ -19,7 +19,7 @@ const masked = (text: string): string =>
     .replace(/\d{4}-\d{2}-\d{2}T[\d:.]+\+08:00/g, 'TIME');
 
 /** What `npm start` prints, and the commands to paste, against what the page shows. */
-describe('README.md', { timeout: 60_000 }, () => {
+describe('README.md', { timeout: 120_000 }, () => {
   let directory: string;
   let environment: NodeJS.ProcessEnv;
   let up: Running;

@@ -129,6 +129,7 @@ describe('decision records name context, decision and scenario', () => {
       const page = readPage(file);
       const number = String(index + 1).padStart(4, '0');
       assert.ok(file.includes(`/${number}-`) && page.startsWith(`# ${number}: `), 'numbered without gaps');
+      assert.ok(readPage('README.md').includes(`(${file})`), 'linked from README.md');
       for (const heading of ['Context', 'Decision', 'Scenario']) assert.match(page, new RegExp(`^## ${heading}$`, 'm'));
       for (const [, path = ''] of page.matchAll(/`(src\/[^`]+)`/g)) assert.ok(existsSync(join(PROJECT, path)), path);
     });
