@@ -81,16 +81,11 @@ export function dial(system: System, { gateway = 0, ...options }: DialOptions = 
   });
 }
 
-/** Whether the gateway takes the connection as far as HTTP: sends a request in the first flight and waits for an answer or the end. */
-export async function knock(system: System, options: DialOptions): Promise<ReceivedAnswer | 'handshake refused' | 'closed'> {
-  let line: Line;
+/** Tries to connect; what the gateway's alert said when the handshake failed. */
+export async function handshake(system: System, options: DialOptions): Promise<Line | string> {
   try {
-    line = await dial(system, options);
-  } catch {
-    return 'handshake refused';
+    return await dial(system, options);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
   }
-  line.send('GET /v1/orders/none HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  const answer = await line.answer();
-  line.leave();
-  return answer ?? 'closed';
 }

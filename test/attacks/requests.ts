@@ -8,14 +8,23 @@ import { verifyAnswer } from '../../src/sdk/verify-answer.ts';
 import { baseOf, type Draft, freshNonce, type Header, inputOf, standardFields } from '../signature/request-maker.ts';
 import type { Leaf } from '../support/pki.ts';
 import { freshOrderNo, MERCHANT_1, orderBody, paymentBody, type System } from '../support/system.ts';
-import { dial, type Line } from './line.ts';
+import { type DialOptions, dial, type Line } from './line.ts';
 
 /** Who signs and what the gateway is called; the text of a request is built here by hand, not by the SDK. */
-export type Sender = { readonly system: System; readonly leaf: Leaf; readonly number: string; readonly host: string };
+export type Sender = {
+  readonly system: System;
+  readonly number: string;
+  readonly host: string;
+  /** Signs. */
+  readonly leaf: Leaf;
+  /** Connects; the same certificate unless a case wants another. */
+  readonly tls: Tls;
+};
+export type Tls = Pick<Leaf, 'certificatePem' | 'keyPem'>;
 
 export function senderOf(system: System, number = MERCHANT_1, leaf = system.pki.read(`merchants/${number}`), gateway = 0): Sender {
   const url = new URL((system.gateways[gateway] as { url: string }).url);
-  return { system, leaf, number, host: url.host };
+  return { system, number, host: url.host, leaf, tls: leaf };
 }
 
 /** What can be other than in a good request; everything else is made to fit, the signature last. */
@@ -117,6 +126,8 @@ export type Told = {
   readonly outcome?: string;
   readonly retry?: string;
   readonly verified: boolean;
+  /** Bound to our signature. An answer to a request without a well-formed one cannot be, and says so by its tag. */
+  readonly bound: boolean;
   /** Hufu-Verified. */
   readonly accepted: boolean;
   readonly why: string;
@@ -125,29 +136,41 @@ export type Told = {
   readonly body: Buffer;
 };
 
+const withoutSignature = (rawHeaders: readonly string[]): string[] =>
+  rawHeaders.filter((_, i) => !/^signature(-input)?$/i.test(rawHeaders[i - (i % 2)] as string));
+
 /** Reads an answer as a careful merchant does. */
-export function tell({ system, leaf }: Pick<Sender, 'system' | 'leaf'>, request: RequestFacts, answer: ReceivedAnswer): Told {
+export function tell({ system, tls }: Pick<Sender, 'system' | 'tls'>, request: RequestFacts, answer: ReceivedAnswer): Told {
   const pinned = ['platform-ec', 'platform-rsa'].map((keyid) => ({ keyid, pem: system.pki.read(`signing/${keyid}`).certificatePem }));
   const keys = readPinnedKeys(pinned);
-  const thumbprint = thumbprintOf(leaf.certificatePem);
-  const verdict = verifyAnswer(answer, { request, findKey: (keyid) => keys.get(keyid), thumbprint, nowMs: Date.now() });
+  const thumbprint = thumbprintOf(tls.certificatePem);
+  const bound = answer.rawHeaders.some((value) => value.endsWith('tag="hufu-response"'));
+  const seen = bound ? request : { ...request, rawHeaders: withoutSignature(request.rawHeaders) };
+  const verdict = verifyAnswer(answer, { request: seen, findKey: (keyid) => keys.get(keyid), thumbprint, nowMs: Date.now() });
   const headers = new Map<string, string>();
   for (let i = 0; i < answer.rawHeaders.length; i += 2)
     headers.set((answer.rawHeaders[i] as string).toLowerCase(), answer.rawHeaders[i + 1] as string);
   const value = answer.body.length > 0 && headers.get('content-type')?.includes('json') ? JSON.parse(answer.body.toString('utf8')) : {};
   return {
-    ...{ status: answer.status, verified: verdict.verified, accepted: verdict.verified && verdict.accepted, headers, body: answer.body },
+    ...{
+      status: answer.status,
+      verified: verdict.verified,
+      bound,
+      accepted: verdict.verified && verdict.accepted,
+      headers,
+      body: answer.body,
+    },
     ...{ why: verdict.verified ? '' : verdict.why, value, code: value.code ?? '', outcome: value.outcome, retry: value.retry },
   };
 }
 
 /** Opens a line with the sender's own certificate. */
-export const lineOf = ({ system, leaf }: Pick<Sender, 'system' | 'leaf'>, gateway = 0): Promise<Line> =>
-  dial(system, { cert: leaf.certificatePem, key: leaf.keyPem, gateway });
+export const lineOf = ({ system, tls }: Pick<Sender, 'system' | 'tls'>, options: DialOptions = {}): Promise<Line> =>
+  dial(system, { cert: tls.certificatePem, key: tls.keyPem, ...options });
 
 /** Sends one request on a connection of its own; undefined when the gateway closed it without an answer. */
-export async function send(sender: Sender, wire: Wire): Promise<Told | undefined> {
-  const line = await lineOf(sender);
+export async function send(sender: Sender, wire: Wire, options: DialOptions = {}): Promise<Told | undefined> {
+  const line = await lineOf(sender, options);
   try {
     line.send(wire.bytes);
     const answer = await line.answer({ bodiless: wire.request.method === 'HEAD' });
