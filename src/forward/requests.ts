@@ -20,17 +20,21 @@ const commonHeaders = (merchantNumber: string, requestId: string): string[] => [
   requestId,
 ];
 
+/** A line of the signature base: what nobody signed does not reach the core (contract.md section 3). */
+const COVERS_TRACEPARENT = /^"traceparent": /m;
+
 /**
- * The call that forwards a request: the very bytes and target that were signed. Of the merchant's headers only the media
- * type it signed and a well-formed traceparent pass; everything else the core sees is ours.
+ * The call that forwards a request: the very bytes and target that were signed. Of the merchant's headers only a well-formed
+ * traceparent that it signed passes; everything else the core sees is ours, so that there is one spelling of the media type.
  */
 export function forwardCall(key: AssertionKey, journalled: Journalled, nowMs: number, expiresAtMs: number): CoreCall {
-  const { method, target, body, rawHeaders, claim, requestId, merchant, operation } = journalled;
+  const { method, target, body, rawHeaders, claim, requestId, merchant, operation, signatureBase } = journalled;
   const headers = [...commonHeaders(merchant.number, requestId), 'Hufu-Channel', journalled.channel];
-  if (body.length > 0) headers.unshift('Content-Type', findHeader(rawHeaders, HEADER.contentType) ?? 'application/json');
+  if (body.length > 0) headers.unshift('Content-Type', 'application/json');
   if (claim) headers.push('Idempotency-Key', claim.derivedKey);
   const traceparent = findHeader(rawHeaders, HEADER.traceparent);
-  if (traceparent !== undefined && TRACEPARENT.test(traceparent)) headers.push('traceparent', traceparent);
+  const passes = traceparent !== undefined && TRACEPARENT.test(traceparent) && COVERS_TRACEPARENT.test(signatureBase);
+  if (passes) headers.push('traceparent', traceparent);
   const assertion = createAssertion(key, {
     requestId,
     merchantNumber: merchant.number,

@@ -61,7 +61,7 @@ test('the core gets the signed bytes, the headers of the list and nothing else o
   assert.equal(body, request.body, 'the very bytes');
   const assertion = headers.at(-1) as string;
   assert.deepEqual(headers, [
-    ...['Content-Type', 'application/json; charset=utf-8', 'Accept', 'application/json'],
+    ...['Content-Type', 'application/json', 'Accept', 'application/json'],
     ...['Hufu-Merchant-Number', merchantNumber, 'Hufu-Request-Id', 'r1', 'Hufu-Channel', 'internet'],
     ...['Idempotency-Key', 'D'.repeat(43), 'traceparent', traceparent, 'Hufu-Assertion', assertion],
   ]);
@@ -141,6 +141,13 @@ for (const bad of [
     await forwardTo(core).forward(journalled({ rawHeaders: ['Content-Type', 'application/json', 'traceparent', bad] }));
     assert.equal(findHeader(onlyCall(core).headers, 'traceparent'), undefined);
   });
+
+test('a traceparent that the signature does not cover is dropped, whatever another covered value says', async () => {
+  const core = cannedCore(answered(201, paid));
+  const rawHeaders = ['Content-Type', 'application/json', 'traceparent', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`];
+  await forwardTo(core).forward(journalled({ rawHeaders, signatureBase: '"x-note": "traceparent": 1\n"@signature-params": ()' }));
+  assert.equal(findHeader(onlyCall(core).headers, 'traceparent'), undefined);
+});
 
 test('CORE_UNAVAILABLE is said only when nothing was sent', async () => {
   const unavailable = (error: unknown): boolean => error instanceof Refusal && error.code === 'CORE_UNAVAILABLE';

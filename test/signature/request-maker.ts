@@ -123,7 +123,7 @@ function componentValue({ method, target, headers }: Draft, component: string): 
     '@path': target.split('?')[0] as string,
     '@query': `?${target.split('?').slice(1).join('?')}`,
   };
-  return derived[name] ?? named(name).join(', ');
+  return Object.hasOwn(derived, name) ? (derived[name] as string) : named(name).join(', ');
 }
 
 export const inputOf = ({ components, params }: Draft): string => `(${components.join(' ')})${params}`;
