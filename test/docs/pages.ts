@@ -40,17 +40,26 @@ export type Ran = { readonly code: number | null; readonly output: string };
 /** What a page starts in the background ends with it, also after a failure half-way. */
 const END_ALL = `trap 'jobs -p | xargs -r kill 2> /dev/null || true; wait' EXIT`;
 
-/** Runs a program of bash in the clone, as a reader would paste it, but stops at the first command that fails. Output and errors together. */
+/** Until a page must have ended, ms; a few times what the longest needs. */
+const PAGE_MS = 90_000;
+
+/**
+ * Runs a program of bash in the clone, as a reader would paste it, but stops at the first command that fails. Output and errors
+ * together. A page that does not end is ended with everything it started, which is its process group.
+ */
 export async function runBash(program: string, environment: NodeJS.ProcessEnv): Promise<Ran> {
   const child = spawn('bash', ['-euo', 'pipefail', '-c', `exec 2>&1\n${END_ALL}\n${program}`], {
     cwd: PROJECT,
     env: cleanEnvironment({ npm_config_loglevel: 'error', ...environment }),
     stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
   });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();
   });
+  const late = setTimeout(() => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'), PAGE_MS);
   const [code] = (await once(child, 'close')) as [number | null];
+  clearTimeout(late);
   return { code, output };
 }
