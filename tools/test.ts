@@ -1,10 +1,12 @@
 // `npm test`: formatting and lint, types, generated documents, then every test. Stops at the first part that fails.
 import { spawnSync } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { ensureRedisServer } from './redis-server.ts';
 import { ensureShellTools } from './shell-tools.ts';
 
+/** Every test by name, with what failed. */
+const REPORT = 'test-report.txt';
 const only = process.argv.slice(2);
 const node = process.execPath;
 const parts: readonly (readonly [string, string[]])[] = [
@@ -13,10 +15,17 @@ const parts: readonly (readonly [string, string[]])[] = [
   ['generated documents', ['tools/docs.ts']],
 ];
 
-function run(title: string, args: string[]): void {
+/** The figures of a whole run, as node's own reporter closes it. */
+function printFigures(): void {
+  const lines = readFileSync(REPORT, 'utf8').split('\n');
+  console.log(lines.filter((line) => /^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(line)).join('\n'));
+}
+
+function run(title: string, args: string[], afterwards = () => {}): void {
   const startedMs = performance.now();
   console.log(styleText('bold', `# ${title}`));
   const { status, signal } = spawnSync(node, args, { stdio: 'inherit' });
+  afterwards();
   if (status !== 0) {
     console.error(`npm test: ${title} failed (${signal ?? `exit status ${status}`})`);
     process.exit(1);
@@ -29,13 +38,11 @@ if (only.length === 0) for (const [title, args] of parts) run(title, args);
 if (!process.env.REDIS_URL) ensureRedisServer();
 ensureShellTools();
 const files = only.length > 0 ? only : globSync('test/**/*.test.ts').sort();
-run(`${files.length} test files`, [
-  '--test',
-  '--test-concurrency=2',
-  '--test-timeout=180000',
+const reporters = [
   '--test-reporter=dot',
   '--test-reporter-destination=stdout',
   '--test-reporter=spec',
-  '--test-reporter-destination=test-report.txt',
-  ...files,
-]);
+  `--test-reporter-destination=${REPORT}`,
+];
+const args = ['--test', '--test-concurrency=2', '--test-timeout=180000', ...reporters, ...files];
+run(`${files.length} test files, each test by name in ${REPORT}`, args, printFigures);
