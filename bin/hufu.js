@@ -34,7 +34,8 @@ if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) {
     console.error(`hufu: needs Node ${NODE_MAJOR}, found ${process.version}; run \`npm ci\` in the project, or install Node ${NODE_MAJOR}`);
     process.exit(1);
   }
-  const child = spawn(node, [main].concat(process.argv.slice(2)), { stdio: 'inherit' });
+  // The message channel carries nothing: it tells the child that we have ended, however we end.
+  const child = spawn(node, [main].concat(process.argv.slice(2)), { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   // A terminal sends Ctrl-C to the whole group; a supervisor signals only us, so it is passed on. The child decides when to end.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(signal ? 1 : code === null ? 1 : code));

@@ -26,11 +26,25 @@ export function cleanEnvironment(extra: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(kept), NO_COLOR: '1', ...extra };
 }
 
-function launch(args: readonly string[], environment: NodeJS.ProcessEnv, cwd = PROJECT) {
-  const child = spawn(process.execPath, [resolve(PROJECT, 'bin', 'hufu.js'), ...args], {
-    cwd,
+/** How a command is started, when not by this Node in the project's folder. */
+export type Launch = {
+  readonly cwd?: string;
+  /** What `hufu` stands for; default this Node with bin/hufu.js. */
+  readonly command?: readonly [program: string, ...args: string[]];
+  /** A process group of its own, as a terminal gives one to each job. */
+  readonly ownGroup?: boolean;
+  /** Another user, when this one is root. */
+  readonly uid?: number;
+};
+
+function launch(args: readonly string[], environment: NodeJS.ProcessEnv, how: Launch) {
+  const [program, ...before] = how.command ?? [process.execPath, resolve(PROJECT, 'bin', 'hufu.js')];
+  const child = spawn(program, [...before, ...args], {
+    cwd: how.cwd ?? PROJECT,
     env: cleanEnvironment(environment),
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(how.ownGroup ? { detached: true } : {}),
+    ...(how.uid === undefined ? {} : { uid: how.uid, gid: how.uid }),
   });
   const text = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => {
@@ -43,15 +57,15 @@ function launch(args: readonly string[], environment: NodeJS.ProcessEnv, cwd = P
 }
 
 /** Runs a hufu command to its end. */
-export async function runHufu(args: readonly string[], environment: NodeJS.ProcessEnv = {}, cwd?: string): Promise<Finished> {
-  const { child, text } = launch(args, environment, cwd);
+export async function runHufu(args: readonly string[], environment: NodeJS.ProcessEnv = {}, how: Launch = {}): Promise<Finished> {
+  const { child, text } = launch(args, environment, how);
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, ...text };
 }
 
 /** Starts a hufu command and resolves when a line of its output matches `ready`. Rejects with what it printed when it ends before. */
-export function startHufu(args: readonly string[], environment: NodeJS.ProcessEnv, ready = /ready/): Promise<Running> {
-  const { child, text } = launch(args, environment);
+export function startHufu(args: readonly string[], environment: NodeJS.ProcessEnv, ready = /ready/, how: Launch = {}): Promise<Running> {
+  const { child, text } = launch(args, environment, how);
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill(signal);
