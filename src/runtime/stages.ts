@@ -27,6 +27,7 @@ export type Wiring = {
 };
 
 const { nowMs, monotonicMs } = systemClock;
+const FLOOD = 'More requests come with this certificate from this address than are looked at.';
 
 /** The only place where stages meet their implementations; those that move money are wired in wireMoney. */
 export function wireStages({ config, keyring, snapshot, core, state, event }: Wiring): { readonly stages: Stages; readonly sweep: Sweep } {
@@ -48,7 +49,7 @@ export function wireStages({ config, keyring, snapshot, core, state, event }: Wi
     route: createRoute({ snapshot, timeZone: config.timeZone, nowMs }),
     bound: ({ peer, address }) => {
       const waitMs = floods.take(`${peer.thumbprint} ${address}`, monotonicMs());
-      if (waitMs > 0) throw new Refusal('RATE_LIMITED', { retryAfterSeconds: Math.ceil(waitMs / 1000) });
+      if (waitMs > 0) throw new Refusal('RATE_LIMITED', { detail: FLOOD, retryAfterSeconds: Math.ceil(waitMs / 1000) });
     },
     verify: (routed) => verifySignature(routed, { findKey: snapshot().findKey, hosts: snapshot().hosts, nowMs: nowMs() }),
     open,

@@ -319,7 +319,7 @@ describe('bodies (H)', { timeout: 120_000 }, () => {
         idempotencyKey: orderNo,
         body: { ...orderBody(orderNo, 1), subject },
       });
-      assert.equal(answer.accepted, true, answer.why);
+      assert.equal(answer.accepted, true, answer.why ?? '');
       if (answer.status === 201) {
         passed += 1;
         assert.equal((answer.value as { subject: string }).subject, subject);

@@ -107,11 +107,14 @@ function countersOf(probe: Answer): { used: number; reserved: number } {
   return { used, reserved };
 }
 
-/** Memory of a gateway's process. */
-export async function residentBytes({ statusUrl }: Gateway): Promise<number> {
-  const metrics = await (await fetch(`${statusUrl}/metrics`)).text();
-  return Number(/^process_resident_memory_bytes (\S+)$/m.exec(metrics)?.[1]);
+/** One figure of a gateway's own, by its name and labels; 0 when it was never counted. */
+export async function metricOf({ statusUrl }: Pick<Gateway, 'statusUrl'>, name: string): Promise<number> {
+  const text = await (await fetch(`${statusUrl}/metrics`)).text();
+  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+  return Number(line?.slice(name.length + 1) ?? 0);
 }
+
+export const residentBytes = (gateway: Gateway): Promise<number> => metricOf(gateway, 'process_resident_memory_bytes');
 
 /** Reads what a gateway logged since the last time: one JSON object a line, and no secret in it. */
 function createLogReader(gateway: Gateway): () => void {
