@@ -219,15 +219,6 @@ export const ERROR_TABLE = {
     detail: 'The body or a parameter breaks the schema of the operation.',
     advice: 'Each entry of `problems` names a place and what is wrong there.',
   },
-  FIELD_NOT_ENCRYPTED: {
-    status: 400,
-    stage: 'open',
-    title: 'A field must be encrypted',
-    outcome: 'unknown',
-    retry: 'fix_request',
-    detail: 'The operation takes this field only encrypted.',
-    advice: 'Encrypt the named field as the merchant guide says.',
-  },
   NONCE_REPLAYED: {
     status: 409,
     stage: 'admit',
