@@ -5,6 +5,8 @@ import { resolve } from 'node:path';
 
 const PROJECT = resolve(import.meta.dirname, '..', '..');
 const START_MS = 30_000;
+/** A command that should have ended by then is ended, so that its test fails and the run goes on. */
+const RUN_MS = 60_000;
 
 /** A hufu command that runs until it is ended. */
 export type Running = {
@@ -59,7 +61,9 @@ function launch(args: readonly string[], environment: NodeJS.ProcessEnv, how: La
 /** Runs a hufu command to its end. */
 export async function runHufu(args: readonly string[], environment: NodeJS.ProcessEnv = {}, how: Launch = {}): Promise<Finished> {
   const { child, text } = launch(args, environment, how);
+  const late = setTimeout(() => child.kill('SIGTERM'), RUN_MS);
   const [code] = (await once(child, 'close')) as [number | null];
+  clearTimeout(late);
   return { code, ...text };
 }
 
