@@ -2,10 +2,10 @@ import type { Clock } from '../lib/clock.ts';
 import type { Core } from '../ports/core.ts';
 import type { ResolveInputs } from '../ports/journal.ts';
 import { Refusal } from '../protocol/errors.ts';
-import type { CoreAnswer, Forwarded, Journalled } from '../protocol/messages.ts';
+import type { CoreAnswer, Forwarded, Journalled, Known, Opened } from '../protocol/messages.ts';
 import type { Operation } from '../protocol/operation.ts';
 import { ASSERTION_MS_MAX, type AssertionKey, expiryOf } from './assertion.ts';
-import { classify } from './outcome.ts';
+import { type Asked, type Classified, classify } from './outcome.ts';
 import { forwardCall, questionCall } from './requests.ts';
 import { classifyResolution, type Resolution } from './resolution.ts';
 
@@ -21,6 +21,15 @@ export type ForwardOptions = {
   readonly findOperation: (id: string) => Operation | undefined;
 };
 
+/**
+ * What sending a key once more led to. `replayed`: the core gave its answer again. `refused`: it gave no answer, or one that
+ * cannot be the first one's repetition; `alarm` when somebody must look.
+ */
+export type Repeated =
+  | { readonly kind: 'notSent' }
+  | { readonly kind: 'replayed'; readonly answer: CoreAnswer }
+  | { readonly kind: 'refused'; readonly alarm?: string };
+
 export type Forward = {
   /**
    * Sends an admitted request once and reads its outcome. Throws a Refusal CORE_UNAVAILABLE only when it is proven that
@@ -32,6 +41,11 @@ export type Forward = {
    * key had expired, the clocks' difference allowed for. Never rejects for anything the core does.
    */
   readonly ask: (inputs: ResolveInputs, merchantNumber: string, sentAfterExpiry: boolean) => Promise<Resolution>;
+  /**
+   * Sends a retry's bytes once more under the derived key of a claim whose execution is proven and settled, with an assertion of
+   * its own, to get the answer that was lost. Never rejects for anything the core does.
+   */
+  readonly repeat: (known: Known, derivedKey: string) => Promise<Repeated>;
 };
 
 export function createForward(options: ForwardOptions): Forward {
@@ -45,10 +59,10 @@ export function createForward(options: ForwardOptions): Forward {
     const expiresAtMs = journalled.claim?.expiresAtMs ?? nowMs + ASSERTION_MS_MAX;
     // The core would refuse it, so sending could only turn "not executed" into "unknown".
     if (expiryOf(expiresAtMs) <= nowMs) throw unavailable('the admission expired before it could be sent');
-    const reply = await core.call(forwardCall(assertionKey, journalled, nowMs, expiresAtMs));
+    const permission = { issuedAtMs: nowMs, expiresAtMs, ...(journalled.claim ? { derivedKey: journalled.claim.derivedKey } : {}) };
+    const reply = await core.call(forwardCall(assertionKey, journalled, permission));
     if (reply.kind === 'notSent') throw unavailable(reply.reason);
-    const { value, pathParameters, merchant } = journalled;
-    return { ...journalled, ...classify(operation, { value, pathParameters, merchantNumber: merchant.number }, reply) };
+    return { ...journalled, ...classify(operation, askedOf(journalled), reply) };
   };
 
   const ask: Forward['ask'] = async (inputs, merchantNumber, sentAfterExpiry) => {
@@ -62,7 +76,26 @@ export function createForward(options: ForwardOptions): Forward {
     return classifyResolution({ rule, query, original, inputs, sentAfterExpiry }, await core.call(call));
   };
 
-  return { forward, ask };
+  const repeat: Forward['repeat'] = async (known, derivedKey) => {
+    const issuedAtMs = clock.nowMs();
+    const permission = { derivedKey, issuedAtMs, expiresAtMs: issuedAtMs + ASSERTION_MS_MAX };
+    const reply = await core.call(forwardCall(assertionKey, known, permission));
+    if (reply.kind === 'notSent') return { kind: 'notSent' };
+    return repeatedOf(known.operation, classify(known.operation, askedOf(known), reply), reply.kind === 'answered' && reply.replayed);
+  };
+
+  return { forward, ask, repeat };
+}
+
+const askedOf = ({ value, pathParameters, merchant }: Opened): Asked => ({ value, pathParameters, merchantNumber: merchant.number });
+
+/** Only a success that the core itself calls a repetition is one: a fresh one would be a second execution. */
+function repeatedOf({ id }: Operation, { outcome, answer, understood, alarm, reason }: Classified, isReplayed: boolean): Repeated {
+  if (answer && outcome === 'succeeded' && isReplayed) return { kind: 'replayed', answer };
+  if (answer && outcome === 'succeeded')
+    return { kind: 'refused', alarm: `the core does not call its answer to a repeated ${id} a repetition: it may have run twice` };
+  if (answer) return { kind: 'refused', alarm: `the core says ${outcome} to a repeated ${id} that it had told as succeeded` };
+  return { kind: 'refused', ...(understood ? {} : { alarm: alarm ?? `a repeated ${id}: ${reason}` }) };
 }
 
 const unavailable = (cause: string): Refusal => new Refusal('CORE_UNAVAILABLE', { cause, retryAfterSeconds: 1 });

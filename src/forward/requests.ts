@@ -4,9 +4,9 @@ import type { CoreCall } from '../ports/core.ts';
 import type { ResolveInputs } from '../ports/journal.ts';
 import { findHeader, HEADER } from '../protocol/headers.ts';
 import { keyidOf } from '../protocol/keyid.ts';
-import type { Journalled } from '../protocol/messages.ts';
+import type { Opened } from '../protocol/messages.ts';
 import type { Operation } from '../protocol/operation.ts';
-import { ASSERTION_MS_MAX, type AssertionKey, createAssertion } from './assertion.ts';
+import { ASSERTION_MS_MAX, type AssertionClaims, type AssertionKey, createAssertion } from './assertion.ts';
 
 /** W3C Trace Context, version 00: neither id may be all zeros. */
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -23,28 +23,31 @@ const commonHeaders = (merchantNumber: string, requestId: string): string[] => [
 /** A line of the signature base: what nobody signed does not reach the core (contract.md section 3). */
 const COVERS_TRACEPARENT = /^"traceparent": /m;
 
+/** Under which key a core may begin a request, and until when, ms. */
+export type Permission = Pick<AssertionClaims, 'derivedKey' | 'issuedAtMs' | 'expiresAtMs'>;
+
 /**
  * The call that forwards a request: the very bytes and target that were signed. Of the merchant's headers only a well-formed
  * traceparent that it signed passes; everything else the core sees is ours, so that there is one spelling of the media type.
  */
-export function forwardCall(key: AssertionKey, journalled: Journalled, nowMs: number, expiresAtMs: number): CoreCall {
-  const { method, target, body, rawHeaders, claim, requestId, merchant, operation, signatureBase } = journalled;
-  const headers = [...commonHeaders(merchant.number, requestId), 'Hufu-Channel', journalled.channel];
+export function forwardCall(key: AssertionKey, request: Opened, { derivedKey, issuedAtMs, expiresAtMs }: Permission): CoreCall {
+  const { method, target, body, rawHeaders, requestId, merchant, operation, signatureBase } = request;
+  const headers = [...commonHeaders(merchant.number, requestId), 'Hufu-Channel', request.channel];
   if (body.length > 0) headers.unshift('Content-Type', 'application/json');
-  if (claim) headers.push('Idempotency-Key', claim.derivedKey);
+  if (derivedKey !== undefined) headers.push('Idempotency-Key', derivedKey);
   const traceparent = findHeader(rawHeaders, HEADER.traceparent);
   const passes = traceparent !== undefined && TRACEPARENT.test(traceparent) && COVERS_TRACEPARENT.test(signatureBase);
   if (passes) headers.push('traceparent', traceparent);
   const assertion = createAssertion(key, {
     requestId,
     merchantNumber: merchant.number,
-    certificate: journalled.peer.thumbprint,
+    certificate: request.peer.thumbprint,
     operationId: operation.id,
     method,
     target,
-    ...(claim ? { derivedKey: claim.derivedKey } : {}),
+    ...(derivedKey === undefined ? {} : { derivedKey }),
     bodyDigest: sha256(body),
-    issuedAtMs: nowMs,
+    issuedAtMs,
     expiresAtMs,
   });
   headers.push('Hufu-Assertion', assertion);

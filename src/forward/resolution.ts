@@ -11,6 +11,8 @@ export type Resolution = {
   readonly outcome: FinalOutcome | 'pending' | 'notYet' | 'unknown';
   /** The original answer where the query holds it, else the query's own; absent when nothing could be read. */
   readonly answer?: CoreAnswer;
+  /** True when `answer` is the original one. */
+  readonly isOriginal?: true;
   /** True when `failed` means that the core never began and never will. */
   readonly notFound?: true;
   readonly reason?: string;
@@ -50,7 +52,8 @@ export function classifyResolution({ rule, query, original, inputs, sentAfterExp
     const alarm = `the core's answer about request ${inputs.requestId} of ${original.id} does not repeat at ${place} what was asked`;
     return { outcome: 'unknown', reason: alarm, alarm };
   }
-  return { outcome: means, answer: means === 'pending' ? answer : originalOf(original, read) };
+  const held = means === 'pending' ? undefined : findOriginal(original, read);
+  return held ? { outcome: means, answer: held, isOriginal: true } : { outcome: means, answer };
 }
 
 function notFound(rule: ResolveRule, answer: CoreAnswer, sentAfterExpiry: boolean): Resolution {
@@ -59,9 +62,9 @@ function notFound(rule: ResolveRule, answer: CoreAnswer, sentAfterExpiry: boolea
 }
 
 /** The original answer when the query holds one that fits its own document. Strict JSON reads back as it was written. */
-function originalOf(original: Pick<Operation, 'checkAnswer'>, { answer, value }: ReadAnswer): CoreAnswer {
+function findOriginal(original: Pick<Operation, 'checkAnswer'>, { value }: ReadAnswer): CoreAnswer | undefined {
   const status = findAt(value, ORIGINAL.status);
   const body = findAt(value, ORIGINAL.body);
-  if (typeof status !== 'number' || body === undefined || original.checkAnswer(status, body).length > 0) return answer;
+  if (typeof status !== 'number' || body === undefined || original.checkAnswer(status, body).length > 0) return undefined;
   return { status, contentType: 'application/json', body: Buffer.from(JSON.stringify(body)) };
 }

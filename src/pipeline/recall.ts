@@ -15,8 +15,8 @@ export function createRecallStage(options: RecallStageOptions): (known: Known) =
       if (error instanceof StoreUnavailable) throw new Refusal('STORE_UNAVAILABLE', { retryAfterSeconds: 1, cause: error });
       throw error;
     });
-    if (recalled.kind === 'stored') return replayedReply(recalled.answer, known.rateHeaders);
-    if (recalled.kind === 'resolved') return resolvedReply(recalled.answer, known.rateHeaders);
+    if (recalled.kind === 'stored') return replayedReply(recalled.answer, recalled.outcome, known.rateHeaders);
+    if (recalled.kind === 'resolved') return resolvedReply(recalled.answer, recalled.outcome, known.rateHeaders);
     if (recalled.kind === 'neverRan') throw new Refusal('NOT_EXECUTED', { headers: known.rateHeaders });
     throw new Refusal('OUTCOME_UNKNOWN', { retryAfterSeconds: UNKNOWN_RETRY_AFTER_SECONDS, headers: known.rateHeaders });
   };

@@ -14,6 +14,7 @@ export const HEADER = {
   hufuCertificate: 'hufu-certificate',
   hufuVerified: 'hufu-verified',
   hufuResolved: 'hufu-resolved',
+  hufuOutcome: 'hufu-outcome',
   hufuMerchantNumber: 'hufu-merchant-number',
   hufuChannel: 'hufu-channel',
   hufuAssertion: 'hufu-assertion',

@@ -7,6 +7,9 @@ export type OutcomeKind = 'succeeded' | 'failed' | 'pending' | 'unknown';
 /** An outcome that never changes again (except that a late success beats a failure, with an alarm). */
 export type FinalOutcome = 'succeeded' | 'failed';
 
+/** What `Hufu-Outcome` says in an accepted answer about the idempotency key of its request (decision 0007). */
+export type ToldOutcome = Exclude<OutcomeKind, 'unknown'>;
+
 /** What an answer says about the idempotency key of its request. */
 export type KeyOutcome = 'not_executed' | 'failed' | 'unknown';
 

@@ -88,7 +88,7 @@ function wireCore({ config, keys, state, core, local, findOperation, merchantNum
   const { journal, store, keeper, until } = state;
   const { nowMs } = clock;
   const { firstMs, factor, delayMsMax, clockAllowanceMs } = config.resolve;
-  const { forward, ask } = createForward({ core, assertionKey: keys.assertion, clock, local, findOperation });
+  const { forward, ask, repeat } = createForward({ core, assertionKey: keys.assertion, clock, local, findOperation });
   const answers = createStoredAnswers(keys.answerSealKey);
   const answerMs = config.idempotency.answerHours * HOUR_MS;
   const shared = { store, journal, nowMs, epoch: keeper.epoch, sealAnswer: answers.seal, answerMs, onAlarm };
@@ -97,7 +97,7 @@ function wireCore({ config, keys, state, core, local, findOperation, merchantNum
   return {
     forward,
     settle: createSettle({ ...shared, until, firstAskMs: firstMs }),
-    recall: createRecall({ store, resolver, ask, clockAllowanceMs, nowMs, openAnswer: answers.open, onAlarm }),
+    recall: createRecall({ store, resolver, ask, repeat, clockAllowanceMs, nowMs, openAnswer: answers.open, onAlarm }),
     sweep: createSweep({
       store,
       resolver,

@@ -39,6 +39,16 @@ function meaningOfResult(status: number, hasKey: boolean): Meaning {
   return { outcome: 'unknown', retry: 'query_first' };
 }
 
+/** What the gateway says became of the key (decision 0007): a status cannot tell what is still under way from what is done. */
+const TOLD: Readonly<Record<string, Meaning>> = {
+  succeeded: { outcome: 'succeeded' },
+  failed: { outcome: 'failed', retry: 'new_key' },
+  pending: { outcome: 'unknown', retry: 'query_first' },
+};
+
+/** A word that is not in the contract is not final. */
+const meaningOfTold = (told: string): Meaning => (Object.hasOwn(TOLD, told) ? TOLD[told] : TOLD.pending) as Meaning;
+
 function headersOf(rawHeaders: readonly string[]): Record<string, string> {
   const names = rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase());
   return Object.fromEntries(names.map((name) => [name, findFieldValue(rawHeaders, name) as string]));
@@ -65,6 +75,8 @@ export function answerOf(received: ReceivedAnswer, verdict: Verdict, hasKey: boo
   };
   if (!verdict.accepted) return { ...facts, accepted: false, why: NOT_ACCEPTED, outcome: 'unknown', ...retryWithoutNewKey(told) };
   const isProblem = /^application\/problem\+json\s*(;|$)/i.test(contentType);
+  const ofKey = findFieldValue(rawHeaders, HEADER.hufuOutcome);
+  if (ofKey !== undefined) return { ...facts, accepted: true, ...meaningOfTold(ofKey) };
   return { ...facts, accepted: true, ...(isProblem ? meaningOfProblem(status, told) : meaningOfResult(status, hasKey)) };
 }
 

@@ -4,12 +4,19 @@ import type { ClaimView, SettleResult, Store } from '../ports/store.ts';
 import type { CoreAnswer } from '../protocol/messages.ts';
 import type { FinalOutcome } from '../protocol/outcome.ts';
 import { findContradiction } from './contradictions.ts';
+import type { StoredAnswer } from './stored-answer.ts';
 
 /** A question to the core about a claim; `sentAfterExpiry` is found before it is sent. */
 export type Ask = (inputs: ResolveInputs, merchantNumber: string, sentAfterExpiry: boolean) => Promise<Resolution>;
 
-/** The outcome of a key, and its answer when the core has one: it has none when it never began. */
-export type Resolved = { readonly outcome: FinalOutcome; readonly answer?: CoreAnswer };
+/**
+ * The outcome of a key, and an answer when the core has one: it has none when it never began. `isOriginal`: it is the answer the
+ * merchant missed, not the core's account of what became of it.
+ */
+export type Resolved = { readonly outcome: FinalOutcome; readonly answer?: CoreAnswer; readonly isOriginal?: true };
+
+/** An outcome and what is to be kept as its answer. */
+export type News = { readonly outcome: FinalOutcome; readonly answer?: StoredAnswer };
 
 export type ResolveOptions = {
   readonly store: Store;
@@ -20,7 +27,7 @@ export type ResolveOptions = {
   readonly ask: Ask;
   /** How far the core's clock may be behind ours, ms. */
   readonly clockAllowanceMs: number;
-  readonly sealAnswer: (answer: CoreAnswer, merchantNumber: string, keyHash: string) => Buffer;
+  readonly sealAnswer: (answer: StoredAnswer, merchantNumber: string, keyHash: string) => Buffer;
   readonly answerMs: number;
   /** From one question about a key to the next, ms, by the number of questions before. */
   readonly pauseMs: (count: number) => number;
@@ -33,8 +40,8 @@ export type Resolver = {
    * StoreUnavailable, and with a Refusal JOURNAL_UNAVAILABLE.
    */
   readonly resolve: (merchantNumber: string, keyHash: string) => Promise<Resolved | undefined>;
-  /** Takes news about a final claim that the core told by the way: a success beats a failure. Rejects as `resolve` does. */
-  readonly learn: (merchantNumber: string, claim: ClaimView, news: Resolved) => Promise<void>;
+  /** Takes news about a final claim that the core told by the way: a success beats a failure, a missing answer is filled in. Rejects as `resolve` does. */
+  readonly learn: (merchantNumber: string, claim: ClaimView, news: News) => Promise<void>;
 };
 
 /** Whether no assertion of the key can be used any more, even by a core whose clock is behind ours: then "not found" is final. */
@@ -79,14 +86,17 @@ async function resolveOnce(options: ResolveOptions, merchantNumber: string, keyH
     await postpone(options, merchantNumber, claim);
     return undefined;
   }
-  return SETTLED.has(await settle(options, merchantNumber, claim, resolved, claim.fence)) ? resolved : undefined;
+  return SETTLED.has(await settle(options, merchantNumber, claim, newsOf(resolved), claim.fence)) ? resolved : undefined;
 }
 
 /** A final outcome, with the answer of the core but for `not found`, which is none. */
-export function findResolved({ outcome, answer, notFound }: Resolution): Resolved | undefined {
+export function findResolved({ outcome, answer, isOriginal, notFound }: Resolution): Resolved | undefined {
   if (outcome !== 'succeeded' && outcome !== 'failed') return undefined;
-  return { outcome, ...(answer && !notFound ? { answer } : {}) };
+  return { outcome, ...(answer && !notFound ? { answer, ...(isOriginal ? { isOriginal } : {}) } : {}) };
 }
+
+/** Only an original answer is kept at once: what stands in for one is chosen when the merchant asks (see full-answer.ts). */
+export const newsOf = ({ outcome, answer, isOriginal }: Resolved): News => ({ outcome, ...(answer && isOriginal ? { answer } : {}) });
 
 /** The fence counts the questions of all processes. */
 async function postpone(options: ResolveOptions, merchantNumber: string, { keyHash, fence }: ClaimView): Promise<void> {
@@ -98,7 +108,7 @@ async function settle(
   options: ResolveOptions,
   merchantNumber: string,
   { keyHash, admissionId }: ClaimView,
-  { outcome, answer }: Resolved,
+  { outcome, answer }: News,
   fence: number | undefined,
 ): Promise<SettleResult> {
   const { journal, store, sealAnswer, answerMs } = options;

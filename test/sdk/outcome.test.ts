@@ -71,6 +71,38 @@ describe('the outcome of a verified and accepted answer', () => {
   });
 });
 
+const TOLD: readonly (readonly [
+  told: string,
+  status: number,
+  type: 'json' | 'problem+json',
+  Answer['outcome'],
+  Answer['retry'],
+  why: string,
+])[] = [
+  ['succeeded', 201, 'json', 'succeeded', undefined, 'done'],
+  ['pending', 200, 'json', 'unknown', 'query_first', 'a status of success does not make it done'],
+  ['failed', 200, 'json', 'failed', 'new_key', 'a failure that the core tells with 200 is final for its key'],
+  ['succeeded', 202, 'json', 'succeeded', undefined, "the word is told about the key, the status is the core's"],
+  ['pending', 409, 'json', 'unknown', 'query_first', 'a status of failure does not make it final'],
+  ['failed', 422, 'problem+json', 'failed', 'new_key', "the core's own problem document is no refusal of the gateway"],
+  ['perhaps', 200, 'json', 'unknown', 'query_first', 'a word that is not in the contract is not final'],
+  ['succeeded, pending', 200, 'json', 'unknown', 'query_first', 'two words are none'],
+  ['__proto__', 200, 'json', 'unknown', 'query_first', 'nor is a word of the language'],
+];
+
+describe('Hufu-Outcome of a verified and accepted answer', () => {
+  for (const [told, status, type, outcome, retry, why] of TOLD) {
+    test(`${told} with ${status}: ${why}`, () => {
+      const { rawHeaders, ...rest } = received(status, type, {});
+      const toldAnswer = { ...rest, rawHeaders: [...rawHeaders, 'Hufu-Outcome', told] };
+      const answer = answerOf(toldAnswer, { verified: true, accepted: true }, true);
+      assert.deepEqual([answer.outcome, answer.retry], [outcome, retry]);
+      assert.equal(answerOf(toldAnswer, { verified: true, accepted: false }, true).outcome, 'unknown', 'not accepted');
+      assert.equal(answerOf(toldAnswer, { verified: false, why: 'x' }, true).outcome, 'unknown', 'not verified');
+    });
+  }
+});
+
 describe('nothing else is ever a business result', () => {
   for (const [status, type, body, , , why] of CASES) {
     test(`not verified: ${why}`, () => {

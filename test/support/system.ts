@@ -28,6 +28,8 @@ export type SystemOptions = {
   readonly rules?: string;
   /** Lines added to gateway.yaml. */
   readonly settings?: string;
+  /** Another core than the reference core, on the port that the gateways call. */
+  readonly core?: (port: number) => Promise<System['core']>;
   /** Changes a gateway's configuration folder before it starts: more merchants, other operations. */
   readonly configure?: (folder: string, pki: Pki) => void | Promise<void>;
 };
@@ -82,7 +84,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   if (options.store) environment.HUFU_STORE = options.store;
   mkdirSync(join(directory, 'data'), { mode: 0o700 });
   ensureDevelopmentKeys(join(directory, 'data', 'keys'));
-  const core = await createCoreProcess(corePort, environment);
+  const core = await (options.core?.(corePort) ?? createCoreProcess(corePort, environment));
   const gateways: Gateway[] = [];
   for (let i = 0; i < count; i += 1) {
     const instance = `gateway-${i + 1}`;
