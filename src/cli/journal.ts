@@ -43,7 +43,7 @@ async function list(options: Options): Promise<void> {
   const rows = journals.map(({ instance, locked, cleanlyClosed, lastRecordAtMs }) => [
     instance,
     locked ? 'open' : cleanlyClosed ? 'closed' : 'ended uncleanly',
-    new Date(lastRecordAtMs).toISOString(),
+    lastRecordAtMs === 0 ? 'none' : new Date(lastRecordAtMs).toISOString(),
   ]);
   console.log(formatTable([{ title: 'journal' }, { title: 'state' }, { title: 'last record' }], rows).join('\n'));
 }
