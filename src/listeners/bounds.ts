@@ -23,6 +23,8 @@ const ORIGIN_FORM = /^\/[!$%&()*+,\-./0-9:;=?@A-Z_a-z~[\]']*$/;
 /** reg-name, IPv4 or bracketed IPv6, with an optional port; no userinfo, no list (RFC 9110 section 7.2). */
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$/;
 const TARGET_BYTES_MAX = 2_048;
+/** Fields, not bytes: looking one up costs their number. */
+const HEADERS_MAX = 100;
 
 const refuse = (detail: string): never => {
   throw new Refusal('HTTP_INVALID', { detail, closes: true });
@@ -34,6 +36,7 @@ export function checkBounds(request: IncomingMessage, bodyBytesMax: number): voi
   if (httpVersion !== '1.1') refuse('Only HTTP/1.1 is spoken here.');
   if (!METHODS.has(method)) refuse('This method is not supported.');
   if (url.length > TARGET_BYTES_MAX || !ORIGIN_FORM.test(url)) refuse('The target must be an absolute path with an optional query.');
+  if (rawHeaders.length > 2 * HEADERS_MAX) refuse(`More than ${HEADERS_MAX} header fields are not accepted.`);
   for (const name of SINGLE) if (allHeaders(rawHeaders, name).length > 1) refuse(`The header ${name} may be sent once.`);
   checkNames(rawHeaders);
   const host = allHeaders(rawHeaders, 'host');

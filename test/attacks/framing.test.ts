@@ -94,6 +94,7 @@ const CASES: readonly (readonly [spoil: (text: string) => string, expected: Expe
   [withHeader('Content-Digest: sha-256=:AA==:'), 'HTTP_INVALID', 'a second Content-Digest'],
   [withHeader(`X-A: ${'a'.repeat(17_000)}`), UNSIGNED, 'headers beyond 16 KiB'],
   [withHeader('a:\r\n'.repeat(2_000).trimEnd()), UNSIGNED, 'two thousand headers: none may be dropped in silence'],
+  [withHeader('a: b\r\n'.repeat(100).trimEnd()), 'HTTP_INVALID', 'more than a hundred headers'],
   // length
   [withHeader('Transfer-Encoding: chunked'), UNSIGNED, 'Content-Length and Transfer-Encoding'],
   [first(/Content-Length: (\d+)/, 'Content-Length: $1\r\nContent-Length: $1'), UNSIGNED, 'the same Content-Length twice'],

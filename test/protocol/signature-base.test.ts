@@ -131,6 +131,10 @@ test('splitMembers stays linear on hostile fields', () => {
     `a="${'\\"'.repeat(size)}`,
     `a=${'""'.repeat(size)}"`,
     'a,'.repeat(size),
+    // Were every shorter label tried, these would take hours.
+    `${'a'.repeat(1_000_000)}"`,
+    `${'*'.repeat(1_000_000)}"`,
+    `a${'.-'.repeat(500_000)}"`,
   ]) {
     assert.equal(splitMembers(field), undefined);
   }
