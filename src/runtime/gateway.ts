@@ -10,7 +10,7 @@ import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { type InternetOptions, type Listener, listenInternet } from '../listeners/internet.ts';
 import { listenStatus, type Readiness, type StatusListener } from '../listeners/status.ts';
-import { createEvent } from '../pipeline/event.ts';
+import { createEvent, type Event } from '../pipeline/event.ts';
 import { handle } from '../pipeline/handle.ts';
 import type { Stages } from '../pipeline/stages.ts';
 import { loadRegistry } from '../registry/load.ts';
@@ -43,7 +43,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     production: config.profile === 'production',
     nowMs: systemClock.nowMs(),
   });
-  const state = await openState(config, keyring, () => snapshot.merchantNumbers, log);
+  const state = await openState(config, keyring, () => snapshot.merchantNumbers, { log, alarm: event.alarm });
   const core = createCore(config.core);
   const { stages, sweep } = wireStages({ config, keyring, snapshot: () => snapshot, core, state, event });
   const closeBehind = async (timeoutMs: number) => {
@@ -54,7 +54,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   try {
     await state.keeper.look(); // before the listeners open, every journal of this host is replayed into the store
     const bodyBytesMax = snapshot.bodyBytesMax;
-    const internet = await startInternet(config, stages, metrics, bodyBytesMax);
+    const internet = await startInternet(config, stages, metrics, event, bodyBytesMax);
     let draining = false;
     const status = await startStatus(config, () => [...readinessOf(state), drainingOf(draining)], metrics).catch(async (error) => {
       await internet.drain(0);
@@ -77,7 +77,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   }
 }
 
-function startInternet(config: GatewayConfig, stages: Stages, metrics: Metrics, bodyBytesMax: number): Promise<Listener> {
+function startInternet(config: GatewayConfig, stages: Stages, metrics: Metrics, event: Event, bodyBytesMax: number): Promise<Listener> {
   const { internet } = config.listeners;
   const authorities = loadAuthorities(config.authorities.filter(({ name }) => internet.authorities.includes(name)));
   const options: InternetOptions = {
@@ -91,6 +91,7 @@ function startInternet(config: GatewayConfig, stages: Stages, metrics: Metrics, 
     readPeer: (socket) => readPeer(socket, authorities, systemClock.nowMs()),
     onConnections: (count) => metrics.connections.set(count),
     onRefused: (reason) => metrics.refusedConnections.inc({ reason }),
+    onFault: (error) => event.alarm('a connection ended by a fault of ours', { cause: error instanceof Error ? error.stack : String(error) }),
     nowMs: systemClock.nowMs,
   };
   const where = { name: 'the merchant listener', ...internet, variable: 'HUFU_PORT_INTERNET' };

@@ -5,9 +5,12 @@ import { openSqliteStore } from '../store/sqlite/store.ts';
 
 const SQLITE = 'sqlite:';
 
-/** Opens the store that the configuration names. */
-export function openStore({ store, storeTimeoutMs }: Pick<GatewayConfig, 'store' | 'storeTimeoutMs'>): Promise<Store> {
+/** Opens the store that the configuration names. `onWarning` gets what the operator should know, and what does not stop the gateway. */
+export function openStore(
+  { store, storeTimeoutMs, profile }: Pick<GatewayConfig, 'store' | 'storeTimeoutMs' | 'profile'>,
+  onWarning: (line: string) => void,
+): Promise<Store> {
   return store.startsWith(SQLITE)
     ? openSqliteStore({ file: store.slice(SQLITE.length), giveUpMs: storeTimeoutMs })
-    : openRedisStore({ url: store, commandTimeoutMs: storeTimeoutMs });
+    : openRedisStore({ url: store, commandTimeoutMs: storeTimeoutMs, production: profile === 'production', onWarning });
 }

@@ -3,6 +3,7 @@ import { type OpenJournal, openJournal } from '../journal/journal.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import type { Event } from '../pipeline/event.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { Store } from '../ports/store.ts';
 import { createEpochKeeper, type EpochKeeper, type KeeperOptions } from '../settlement/epoch-keeper.ts';
@@ -65,14 +66,14 @@ export async function openState(
   config: GatewayConfig,
   keyring: Keyring,
   merchantNumbers: () => readonly string[],
-  log: Log,
+  { log, alarm }: { readonly log: Log; readonly alarm: Event['alarm'] },
 ): Promise<State> {
   const { instance, instances } = config;
   const { directory, groupMsMax, groupRecordsMax, segmentBytesMax } = config.journal;
-  const onAlarm = (line: string) => log.error({ alarm: line }, 'journal');
+  const onAlarm = (line: string) => alarm(line, { of: 'journal' });
   const groups = { groupMsMax, groupRecordsMax, segmentBytesMax, lockWaitMs: LOCK_WAIT_MS };
   const journal = await openJournal({ directory, instance, signer: keyring.journal, clock: systemClock, ...groups, onAlarm });
-  const store = await openStore(config).catch(async (error) => {
+  const store = await openStore(config, (line) => log.warn({ warning: line }, 'store')).catch(async (error) => {
     await journal.close();
     throw error;
   });

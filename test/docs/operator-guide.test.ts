@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { Redis } from 'ioredis';
 import { createMetrics } from '../../src/lib/metrics.ts';
+import { UserError } from '../../src/lib/user-error.ts';
+import { createReplicaCheck } from '../../src/store/redis/replicas.ts';
 import { findRedisProblem } from '../../tools/redis-server.ts';
 import { freePorts } from '../support/process.ts';
 import { bashOf, checkTools, type Ran, readPage, runBash } from './pages.ts';
@@ -49,6 +52,22 @@ test('the guide names every metric of our own, and no other', async () => {
   const ours = (await createMetrics().registry.getMetricsAsJSON()).map(({ name }) => name).filter((name) => name.startsWith('hufu_'));
   const named = new Set([...guide.matchAll(/`(hufu_[a-z_]+)(?:\{[a-z,]+\})?`/g)].map(([, name]) => name as string));
   assert.deepEqual([...named].sort(), ours.sort());
+});
+
+test('the guide sets for replicas what production asks for', async () => {
+  const answers = (settings: readonly string[]) => ({ config: async () => settings }) as unknown as Redis;
+  const check = createReplicaCheck(() => assert.fail('it was told'));
+  const [, toWrite = '', maxLag = ''] = /set `min-replicas-to-write (\d+)` and `min-replicas-max-lag (\d+)`/.exec(guide) ?? [];
+  const settings = ['min-replicas-to-write', toWrite, 'min-replicas-max-lag', maxLag];
+  await check(answers(settings), 1);
+  const [, most = ''] = /the second is 0 or above (\d+)/.exec(guide) ?? [];
+  await check(answers(settings.with(3, most)), 1);
+  for (const [place, value] of [
+    [1, '0'],
+    [3, '0'],
+    [3, String(Number(most) + 1)],
+  ] as const)
+    await assert.rejects(check(answers(settings.with(place, value)), 1), UserError);
 });
 
 test('sections with blocks that are not run say so', () => {

@@ -3,6 +3,7 @@ import { UserError } from '../../lib/user-error.ts';
 import { type EpochState, type Store, StoreUnavailable } from '../../ports/store.ts';
 import type { Connection } from './connection.ts';
 import type { Names } from './names.ts';
+import type { ReplicaCheck } from './replicas.ts';
 import { runScript } from './scripts.ts';
 
 type EpochRecord = {
@@ -37,9 +38,10 @@ const REPORTED = 'reported:';
 
 /**
  * Watches the epoch. The run id of the server belongs to it: a server that was started anew or took over as master has
- * lost its last writes or all of them, whatever record it still holds (contract.md section 8).
+ * lost its last writes or all of them, whatever record it still holds (contract.md section 8). `checkReplicas`: where given, also
+ * asks whether a master with replicas may be used.
  */
-export function watchEpoch(names: Names): EpochWatch {
+export function watchEpoch(names: Names, checkReplicas?: ReplicaCheck): EpochWatch {
   let seen: Seen | undefined;
   const take = (record: unknown, info: unknown, time: unknown) => {
     seen = { record: readRecord(record), runId: readInfo(info, 'run_id'), storeNowMs: readTime(time) };
@@ -52,6 +54,7 @@ export function watchEpoch(names: Names): EpochWatch {
     check: async (client) => {
       const [record, info, time] = await resultsOf(client.pipeline().hgetall(names.epoch).info().time());
       checkServer(info);
+      await checkReplicas?.(client, Number(readInfo(info, 'connected_slaves')));
       take(record, info, time);
     },
     forget: () => {

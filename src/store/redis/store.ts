@@ -4,6 +4,7 @@ import { readRedisAddress } from './address.ts';
 import { openConnection } from './connection.ts';
 import { epochCommands, watchEpoch } from './epoch.ts';
 import { namesUnder } from './names.ts';
+import { createReplicaCheck } from './replicas.ts';
 import { slotCommands } from './slot.ts';
 
 const COMMAND_TIMEOUT_MS = 500;
@@ -21,18 +22,22 @@ export type RedisStoreOptions = {
   readonly prefix?: string;
   /** For `rediss://`: other authorities than those Node trusts, or a certificate of our own. */
   readonly tls?: TlsOptions;
+  /** Refuses a master with replicas that may lose what it acknowledged without bound; default false. */
+  readonly production?: boolean;
+  /** What the operator should know, and what does not keep the store from working. */
+  readonly onWarning?: (line: string) => void;
 };
 
 /**
  * The store on one Redis server (6.2 or newer), or on what a Sentinel or a proxy shows as one.
  *
  * Opening does not fail while the server is away: every command then rejects with StoreUnavailable at once, and the
- * connection comes back by itself. It throws a UserError for a bad address, refused credentials and a server that evicts.
+ * connection comes back by itself. It throws a UserError for a bad address, refused credentials, a server that evicts, and in production for replicas that need not follow.
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
   const { prefix, ...address } = readRedisAddress(options.url);
   const names = namesUnder(options.prefix ?? prefix ?? PREFIX);
-  const watch = watchEpoch(names);
+  const watch = watchEpoch(names, options.production ? createReplicaCheck(options.onWarning ?? (() => undefined)) : undefined);
   const connection = await openConnection({
     address: address.tls && options.tls ? { ...address, tls: options.tls } : address,
     commandTimeoutMs: options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
