@@ -21,6 +21,8 @@ export type InternetOptions = Omit<MerchantPathOptions, 'peerOf' | 'channel' | '
     readonly onConnections: (count: number) => void;
     /** A connection was closed before HTTP, and why. */
     readonly onRefused: (reason: 'certificate' | 'handshake') => void;
+    /** A bug of ours ended one connection; nothing else may end with it. */
+    readonly onFault: (error: unknown) => void;
   };
 
 export type Listener = {
@@ -28,6 +30,18 @@ export type Listener = {
   /** No new connections, `Connection: close` on every answer; resolves when the last request is answered or after `timeoutMs`. */
   readonly drain: (timeoutMs: number) => Promise<void>;
 };
+
+/** Fails closed: a certificate that our reader stumbles over belongs to nobody. */
+function findPeer({ readPeer, onFault, onRefused }: InternetOptions, socket: TLSSocket): Peer | undefined {
+  try {
+    const peer = readPeer(socket);
+    if (!peer) onRefused('certificate');
+    return peer;
+  } catch (error) {
+    onFault(error);
+    return undefined;
+  }
+}
 
 /**
  * The door to the internet. TLS server and HTTP server are two objects: a socket is handed over only after its certificate
@@ -38,7 +52,12 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
   const sockets = new Set<TLSSocket>();
   let draining = false;
   const path = createMerchantPath({ ...options, channel: 'internet', peerOf: (socket) => peers.get(socket), isDraining: () => draining });
-  const http = createMerchantHttp(options, (request, response) => void path(request, response));
+  const http = createMerchantHttp(options, (request, response) => {
+    path(request, response).catch((error) => {
+      options.onFault(error);
+      response.destroy();
+    });
+  });
   const stopCutting = cutStalled(sockets, options.requestTimeoutMs);
   const tls = createTlsServer({
     ...TLS_POLICY,
@@ -53,9 +72,8 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
   });
   tls.maxConnections = options.connectionsMax;
   tls.on('secureConnection', (socket) => {
-    const peer = options.readPeer(socket);
+    const peer = findPeer(options, socket);
     if (!peer) {
-      options.onRefused('certificate');
       socket.destroy();
       return;
     }
@@ -88,7 +106,7 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
   return new Promise((resolve, reject) => {
     tls.once('error', reject);
     tls.listen(options.port, options.address, () => {
-      tls.removeListener('error', reject);
+      tls.removeListener('error', reject).on('error', options.onFault);
       resolve({ port: (tls.address() as AddressInfo).port, drain });
     });
   });

@@ -48,7 +48,7 @@ function write(response: ServerResponse, sealed: Sealed, closes: boolean): void 
   response.end(sealed.body);
 }
 
-/** The one thing mounted on the merchant path: bytes in, the pipeline, bytes out. Never rejects. */
+/** The one thing mounted on the merchant path: bytes in, the pipeline, bytes out. Rejects only for a bug of ours. */
 export function createMerchantPath(options: MerchantPathOptions): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const respond = async (request: IncomingMessage, response: ServerResponse, peer: Peer): Promise<Sealed | undefined> => {
     const arrived = arrivedOf(request, peer, options);

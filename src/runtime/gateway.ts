@@ -91,7 +91,8 @@ function startInternet(config: GatewayConfig, stages: Stages, metrics: Metrics, 
     readPeer: (socket) => readPeer(socket, authorities, systemClock.nowMs()),
     onConnections: (count) => metrics.connections.set(count),
     onRefused: (reason) => metrics.refusedConnections.inc({ reason }),
-    onFault: (error) => event.alarm('a connection ended by a fault of ours', { cause: error instanceof Error ? error.stack : String(error) }),
+    onFault: (error) =>
+      event.alarm('a connection ended by a fault of ours', { cause: error instanceof Error ? error.stack : String(error) }),
     nowMs: systemClock.nowMs,
   };
   const where = { name: 'the merchant listener', ...internet, variable: 'HUFU_PORT_INTERNET' };

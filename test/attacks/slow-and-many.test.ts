@@ -5,12 +5,7 @@ import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { connect } from 'node:tls';
-import { loadAuthorities, trustOptions } from '../../src/identity/authorities.ts';
-import { readPeer } from '../../src/identity/peer.ts';
-import { type InternetOptions, listenInternet } from '../../src/listeners/internet.ts';
 import { eventually } from '../support/eventually.ts';
-import { makePki } from '../support/pki.ts';
 import { createOrder, MERCHANT_1, MERCHANT_2, payOrder } from '../support/system.ts';
 import { lineOf, order, type Sender, senderOf, tell, wireOf } from './requests.ts';
 import { metricOf, startWorld, type World } from './world.ts';
@@ -167,47 +162,4 @@ describe('slow senders and floods (K1, section 4 of the contract)', { timeout: 1
     await eventually(async () => createOrder(client, 1));
     await world.invariants();
   });
-});
-
-test('a merchant that does not read its answer is cut, and the memory of it freed', { timeout: 30_000 }, async () => {
-  const pki = await makePki();
-  const authorities = loadAuthorities([{ name: 'merchants', certificates: [join(pki.directory, 'merchants-authority.crt')] }]);
-  const { certificatePem, keyPem } = pki.read('server');
-  const counts: number[] = [];
-  const never = () => assert.fail('refused');
-  const options: InternetOptions = {
-    ...{ address: '127.0.0.1', port: 0, certificate: certificatePem, key: keyPem, authorities: trustOptions(authorities).ca },
-    ...{
-      connectionsMax: 10,
-      handshakeTimeoutMs: 5000,
-      headersTimeoutMs: 500,
-      requestTimeoutMs: 500,
-      idleTimeoutMs: 1000,
-      headerBytesMax: 8192,
-    },
-    ...{ bodyBytesMax: 0, nowMs: Date.now, refuse: never, onRefused: never, onConnections: (count) => counts.push(count) },
-    readPeer: (socket) => readPeer(socket, authorities, Date.now()),
-    handle: async () => ({ status: 200, rawHeaders: [], body: Buffer.alloc(64_000_000), connection: 'keep' }),
-  };
-  const listener = await listenInternet(options);
-  const leaf = pki.read(`merchants/${MERCHANT_2}`);
-  const ca = pki.read('authority').certificatePem;
-  const socket = connect({
-    host: '127.0.0.1',
-    port: listener.port,
-    servername: 'localhost',
-    ca,
-    cert: leaf.certificatePem,
-    key: leaf.keyPem,
-  });
-  socket.on('error', () => {});
-  try {
-    await once(socket, 'secureConnect');
-    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await eventually(() => assert.deepEqual(counts, [1, 0]), 10_000);
-  } finally {
-    socket.destroy();
-    await listener.drain(0);
-    pki.dispose();
-  }
 });
