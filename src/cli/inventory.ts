@@ -3,8 +3,7 @@ import { Command } from 'commander';
 import { type Column, formatTable } from '../lib/table.ts';
 import { EXIT, WrongUse } from './exit.ts';
 import { collectInventory, type Inventory } from './inventory/collect.ts';
-import { locate } from './locate.ts';
-import { readConfig } from './read-config.ts';
+import { locate, readOnly } from './locate.ts';
 
 const EXAMPLES = `
 Examples:
@@ -31,7 +30,7 @@ export function createCommand(): Command {
 function run(options: Options): void {
   const { failBeforeDays } = options;
   if (failBeforeDays !== undefined && !/^\d{1,5}$/.test(failBeforeDays)) throw new WrongUse('--fail-before-days is a whole number of days');
-  const inventory = collectInventory(readConfig(locate(options, process.env)), Date.now());
+  const inventory = collectInventory(readOnly(locate(options, process.env), process.env), Date.now());
   console.log(options.json ? JSON.stringify(inventory) : textOf(inventory).join('\n'));
   const ends = endsOf(inventory);
   if (failBeforeDays !== undefined && ends.some(({ daysLeft }) => daysLeft < Number(failBeforeDays))) process.exitCode = EXIT.refused;

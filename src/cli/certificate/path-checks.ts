@@ -7,8 +7,7 @@ import { findLeafProblems, isWithinValidity, type PathPolicy, STANDARD_POLICY } 
 import type { CertificateFacts } from '../../certificates/read.ts';
 import { type ListenerAuthority, loadAuthorities } from '../../identity/authorities.ts';
 import { sameName } from '../../protocol/distinguished-name.ts';
-import { locate } from '../locate.ts';
-import { readConfig } from '../read-config.ts';
+import { locate, readOnly } from '../locate.ts';
 import { directoryOf, type SharedOptions } from './shared.ts';
 
 /** By what a certificate is judged: the authorities and switches of a gateway.yaml, or those of the certificates directory alone. */
@@ -20,7 +19,7 @@ export function pathChecksOf(options: SharedOptions & { config?: string }): Path
   const places = locate(options, process.env);
   // A directory named by hand is judged by itself: the configuration found by chance may be about another one.
   if (places.config !== undefined && (options.config !== undefined || options.directory === undefined)) {
-    const config = readConfig(places);
+    const config = readOnly(places, process.env);
     return { authorities: loadAuthorities(config.authorities, config.identity), policy: config.identity, directory };
   }
   const file = authorityFiles(directory, 'merchants').certificate;

@@ -10,7 +10,7 @@ import { tryLock } from '../../journal/lock.ts';
 import { checkKeyFileMode } from '../../keys/file-mode.ts';
 import { UserError } from '../../lib/user-error.ts';
 import { WrongUse } from '../exit.ts';
-import { locate } from '../locate.ts';
+import { locate, readOnly } from '../locate.ts';
 
 /** Options that every command below `hufu certificate` has. */
 export type SharedOptions = { directory?: string; json?: boolean };
@@ -22,8 +22,12 @@ export const withDirectory = (command: Command): Command =>
 export const withActor = (command: Command): Command =>
   withDirectory(command).option('--actor <name>', 'who does this, for the index (default: the user of this machine)');
 
-export const directoryOf = ({ directory }: SharedOptions): string =>
-  directory === undefined ? locate({}, process.env).certificates : resolve(directory);
+/** The certificates directory: as named, else by variable, else as the named gateway.yaml says. */
+export function directoryOf({ directory }: SharedOptions): string {
+  if (directory !== undefined) return resolve(directory);
+  const places = locate({}, process.env);
+  return places.certificates ?? readOnly(places, process.env).certificatesDirectory;
+}
 
 /** Behind sudo it is the person who typed it that counts. */
 export const actorOf = ({ actor }: ActingOptions): string => actor ?? (process.env.SUDO_USER || userInfo().username);
