@@ -3,7 +3,7 @@ import { UserError } from '../lib/user-error.ts';
 const LINE = /.{1,64}/g;
 const BLOCK = /-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+?)-----END CERTIFICATE-----/g;
 /** RFC 7468 section 7; the second spelling is that of older tools. */
-const REQUEST_BLOCK = /-----BEGIN (NEW )?CERTIFICATE REQUEST-----\r?\n([A-Za-z0-9+/=\r\n]+?)-----END \1?CERTIFICATE REQUEST-----/g;
+const REQUEST_BLOCK = /-----BEGIN (NEW )?CERTIFICATE REQUEST-----\r?\n([A-Za-z0-9+/=\r\n]+?)-----END \1CERTIFICATE REQUEST-----/g;
 
 /** A certificate as text, RFC 7468 section 5. */
 export const pemOf = (der: Uint8Array): string => blockOf('CERTIFICATE', der);

@@ -4,7 +4,7 @@ import { AUTHORITY_NAMES } from '../../certificates/issuing-rules.ts';
 import { describeKey } from '../../certificates/key-pair.ts';
 import { type CertificateFacts, readCertificate } from '../../certificates/read.ts';
 import { namedCertificates } from '../../config/check-files.ts';
-import { type ConfigurationProblem, checkNone } from '../../config/problems.ts';
+import { formatProblems } from '../../config/problems.ts';
 import type { GatewayConfig } from '../../config/schema.ts';
 import { TLS_POLICY } from '../../listeners/tls-policy.ts';
 import { ALGORITHM_NAMES } from '../../protocol/algorithms.ts';
@@ -41,7 +41,7 @@ export type Inventory = {
   readonly merchantKeys: readonly MerchantKeyRow[];
   readonly bindings: readonly BindingRow[];
   readonly privateKeys: readonly FoundKey[];
-  /** Files that are no certificate or key although they are called so, and keys that others may read. */
+  /** Merchant files that are wrong, files that hold no certificate or key although they are called so, keys that others may read. */
   readonly problems: readonly string[];
   readonly suites: {
     readonly versions: readonly string[];
@@ -54,11 +54,11 @@ export type Inventory = {
 /** Later than any certificate: a public key without one has no end of its own. */
 const NO_END_MS = Date.UTC(9999, 0, 1);
 
-/** Everything that a configuration uses and that lies in its directories. Throws ConfigurationProblems for merchant files that cannot be read. */
+/** Everything that a configuration uses and that lies in its directories. What cannot be read is among the problems. */
 export function collectInventory(config: GatewayConfig, nowMs: number): Inventory {
   const problems: string[] = [];
   const note = (problem: string): void => void problems.push(problem);
-  const merchants = readMerchants(config);
+  const merchants = readMerchants(config, note);
   const found = [
     ...configured(config, note),
     ...findCertificates(config.certificatesDirectory, note),
@@ -87,17 +87,11 @@ export function collectInventory(config: GatewayConfig, nowMs: number): Inventor
   };
 }
 
-function readMerchants(config: GatewayConfig): Merchants {
-  const problems: ConfigurationProblem[] = [];
+function readMerchants(config: GatewayConfig, note: (problem: string) => void): Merchants {
   // Development certificates are shown like others: whether they may serve is for `hufu check`.
   const files = openMerchantFiles({ ...config, profile: 'development' });
-  const merchants = loadMerchants(
-    config.merchants,
-    { plans: undefined, operations: undefined, files },
-    (problem) => void problems.push(problem),
-  );
-  checkNone(problems);
-  return merchants;
+  const context = { plans: undefined, operations: undefined, files };
+  return loadMerchants(config.merchants, context, (problem) => note(formatProblems([problem])));
 }
 
 /** Certificates that gateway.yaml names, with all that stands behind them in their files: a path ends with its shortest-lived part. */
