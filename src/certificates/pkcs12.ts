@@ -14,7 +14,7 @@ export type Pkcs12Contents = {
   readonly password: string;
 };
 
-/** Rounds of PBKDF2 and of the MAC: a tenth of a second, and below the bound that Java sets for what it reads. */
+/** Rounds of PBKDF2 and of the MAC: what guessing a password costs, without a wait for who knows it. */
 const ITERATIONS = 200_000;
 const OID = {
   friendlyName: '1.2.840.113549.1.9.20',
@@ -28,8 +28,8 @@ const OID = {
 type Encryption = Parameters<pkijs.PKCS8ShroudedKeyBag['makeInternalValues']>[0];
 
 /**
- * A key with its certificates in one file with a password, RFC 7292: PBES2 with PBKDF2 and AES-256, MAC with SHA-256. OpenSSL 1.1,
- * Java 8u301 and Windows Server 2019 read it; older ones know only RC2 and triple DES, which are not written.
+ * A key with its certificates in one file with a password, RFC 7292: PBES2 with PBKDF2 and AES-256, MAC with SHA-256. Programs
+ * that know only RC2 and triple DES cannot read it, on purpose.
  */
 export async function createPkcs12(contents: Pkcs12Contents): Promise<Buffer> {
   const password = arrayBuffer(Buffer.from(contents.password, 'latin1'));

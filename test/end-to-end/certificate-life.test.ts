@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
-import { ensureDevelopmentKeys } from '../../src/keys/development-keys.ts';
+import { DEVELOPMENT_MARKER, ensureDevelopmentKeys } from '../../src/keys/development-keys.ts';
 import { createMerchant, type MerchantClient, type MerchantOptions } from '../../src/sdk/merchant.ts';
 import { opensslOk } from '../support/openssl.ts';
 import { freePorts, type Running, runHufu, startHufu } from '../support/process.ts';
@@ -70,6 +70,8 @@ describe('the life of a certificate', { timeout: 120_000 }, () => {
     };
     mkdirSync(join(folder, 'data'), { mode: 0o700 });
     ensureDevelopmentKeys(join(folder, 'data', 'keys'));
+    // These are the test's own keys; production is asked below what it thinks of the certificates.
+    rmSync(join(folder, 'data', 'keys', DEVELOPMENT_MARKER));
     cpSync(join(PROJECT, 'config'), join(folder, 'config'), { recursive: true });
   });
   after(async () => {
