@@ -119,6 +119,10 @@ describe('the life of a certificate', { timeout: 120_000 }, () => {
     writeFileSync(yaml, `${read(yaml)}\n${keys}\nidentity: { chainDepthMax: 3 }\n`);
     const check = await runHufu(['check', '--profile', 'production'], environment);
     assert.equal(check.code, 0, `fit for production: ${check.stderr}`);
+    writeFileSync(yaml, read(yaml).replace('chainDepthMax: 3', 'chainDepthMax: 2'));
+    const near = await runHufu(['check', '--profile', 'production'], environment);
+    assert.deepEqual([near.code, /path of 3 certificates/.test(near.stderr)], [1, true], near.stderr);
+    writeFileSync(yaml, read(yaml).replace('chainDepthMax: 2', 'chainDepthMax: 3'));
     running.push(await startHufu(['core', '--profile', 'development'], environment));
     running.push(await startHufu(['gateway', '--profile', 'development'], environment));
     await pays(client(SHOP, { certificate: shop.certificate, key: shop.key as string }));
