@@ -25,6 +25,8 @@ export type IssuedEntry = Act & {
   readonly thumbprint: string;
   /** Whose successor it is, when it was renewed. */
   readonly replaces?: string;
+  /** It was signed before, without this index; `at` is when it came in. */
+  readonly adopted?: true;
   /** DER in base64: a lost file can be written again. */
   readonly certificate: string;
 };

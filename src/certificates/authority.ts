@@ -8,7 +8,7 @@ import { checkKeyBelongs, loadCertificateFile, loadPrivateKey } from './files.ts
 import { issueCertificate, type ProfileName } from './issue.ts';
 import { AUTHORITY_FILES, type AuthorityName, validityOf } from './issuing-rules.ts';
 import { pemOf, readPem } from './pem.ts';
-import { isWithinValidity } from './policy.ts';
+import { isWithinValidity, USAGE } from './policy.ts';
 import { type CertificateFacts, readCertificate } from './read.ts';
 import { createRevocationList, type RevocationReason } from './revocation-list.ts';
 
@@ -97,6 +97,25 @@ export function entryOf(
     ...(act.replaces !== undefined && { replaces: act.replaces }),
     certificate: der.toString('base64'),
   };
+}
+
+/**
+ * Writes a certificate that the authority signed without an index into the index, so that it can be renewed and revoked like others.
+ * The caller made sure of the signature and holds the lock. Throws a UserError when another certificate has its serial number.
+ */
+export async function adopt({ index }: Authority, pem: string, actor: string, nowMs: number): Promise<IssuedEntry> {
+  const [der] = readPem(pem, 'the certificate');
+  const entry = entryOf(pem, { profile: profileOf(readCertificate(der)), actor, nowMs });
+  if (index.issued.has(entry.serial))
+    throw new UserError(`${index.file} has another certificate with serial ${entry.serial}: a list cannot tell them apart`);
+  await appendToIndex(index.file, [{ ...entry, adopted: true }]);
+  return entry;
+}
+
+function profileOf({ isAuthority, extendedKeyUsage }: CertificateFacts): ProfileName {
+  if (isAuthority) return 'authority';
+  if (extendedKeyUsage?.includes(USAGE.clientAuth)) return 'merchant';
+  return extendedKeyUsage?.includes(USAGE.serverAuth) ? 'server' : 'signing';
 }
 
 export const factsOf = (entry: IssuedEntry): CertificateFacts => readCertificate(Buffer.from(entry.certificate, 'base64'));

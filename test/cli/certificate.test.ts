@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { readIndex } from '../../src/certificates/authority-index.ts';
 import { openssl, opensslOk } from '../support/openssl.ts';
+import { makePki } from '../support/pki.ts';
 import { type Ran, type RunOptions, runHufu } from './run-hufu.ts';
 
 let folder: string;
@@ -283,6 +284,27 @@ describe('renew, revoke, crl, list, inspect', () => {
     );
     const lost = await done(['inspect', '--serial', first.serial, '--pem']);
     assert.equal(new X509Certificate(lost.stdout).serialNumber, first.serial);
+  });
+  test('what `hufu up` issued, without an index, can be revoked and renewed; what others issued cannot', async () => {
+    const pki = await makePki();
+    const named = (number: string): string[] => [
+      '--directory',
+      pki.directory,
+      '--certificate',
+      join(pki.directory, 'merchants', `${number}.crt`),
+    ];
+    const { serials } = await json<{ serials: string[] }>(['revoke', ...named('800000000000001'), '--reason', 'affiliationChanged']);
+    assert.deepEqual(serials, [new X509Certificate(pki.read('merchants/800000000000001').certificatePem).serialNumber]);
+    const { file } = await json<{ file: string }>(['crl', '--directory', pki.directory]);
+    assert.match(opensslOk(['crl', '-in', file, '-noout', '-text']), new RegExp(`Serial Number: ${serials[0]}`));
+    const renewed = await json<Issued>(['renew', ...named('800000000000002')]);
+    assert.equal(renewed.subject, pki.read('merchants/800000000000002').subject);
+    assert.match((await run(['revoke', ...named('800000000000001'), '--reason', 'superseded'])).stderr, /final/);
+    const foreign = ['--directory', pki.directory, '--certificate', inDirectory('merchants-authority.crt'), '--reason', 'superseded'];
+    assert.match((await run(['revoke', ...foreign])).stderr, /no authority in .* issued/);
+    const root = ['--directory', pki.directory, '--certificate', join(pki.directory, 'authority.crt'), '--reason', 'superseded'];
+    assert.match((await run(['revoke', ...root])).stderr, /no authority in .* issued/, 'a root is not revoked by itself');
+    pki.dispose();
   });
   test('inspect: columns stay aligned with Chinese names, and each reason is told', async () => {
     const { certificate } = await json<Issued>(['issue', ...merchant('800000000000022')]);

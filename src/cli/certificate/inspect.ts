@@ -9,7 +9,7 @@ import { keyidOf } from '../../protocol/keyid.ts';
 import { EXIT, WrongUse } from '../exit.ts';
 import { findPathProblems, type PathChecks, pathChecksOf } from './path-checks.ts';
 import { readSmallText } from './request-file.ts';
-import { directoryOf, findChosen, type SharedOptions, withDirectory } from './shared.ts';
+import { directoryOf, findBySerial, type SharedOptions, withDirectory } from './shared.ts';
 
 const EXAMPLES = `
 Examples:
@@ -58,7 +58,7 @@ async function run(file: string | undefined, options: Options): Promise<void> {
 async function readDers(file: string | undefined, options: Options): Promise<Buffer[]> {
   if (options.serial === undefined) return readPem(await readSmallText(file ?? '-'), file ?? 'standard input');
   if (file !== undefined) throw new WrongUse('name either a file or --serial');
-  const { entry } = findChosen(directoryOf(options), { serial: options.serial });
+  const { entry } = findBySerial(directoryOf(options), options.serial);
   return [Buffer.from(entry.certificate, 'base64')];
 }
 

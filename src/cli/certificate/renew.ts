@@ -16,8 +16,8 @@ import {
   asOnlyWriter,
   type ChosenOptions,
   checkFree,
+  chooseCertificate,
   directoryOf,
-  findChosen,
   readDays,
   requireAuthority,
   withActor,
@@ -56,7 +56,7 @@ async function run(options: Options): Promise<void> {
   const request = options.request === undefined ? undefined : await loadRequest(options.request);
   if (options.out !== undefined) checkFree(resolve(options.out));
   await asOnlyWriter(directory, async () => {
-    const { name, entry } = findChosen(directory, options);
+    const { name, entry } = await chooseCertificate(directory, options, nowMs);
     const authority = requireAuthority(directory, name, nowMs);
     const standing = standingOf(entry, authority.index, nowMs);
     if (standing === 'revoked' || standing === 'on hold')

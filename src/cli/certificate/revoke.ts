@@ -11,8 +11,8 @@ import {
   actorOf,
   asOnlyWriter,
   type ChosenOptions,
+  chooseCertificate,
   directoryOf,
-  findChosen,
   readAuthorityName,
   readDays,
   readWord,
@@ -52,7 +52,7 @@ async function runRevoke(options: RevokeOptions): Promise<void> {
   const directory = directoryOf(options);
   const nowMs = Date.now();
   await asOnlyWriter(directory, async () => {
-    const { name, entry } = findChosen(directory, options);
+    const { name, entry } = await chooseCertificate(directory, options, nowMs);
     const authority = requireAuthority(directory, name, nowMs);
     const revoking = { entry: requireIssued(authority, entry.serial), reason, note: options.note, actor: actorOf(options), nowMs };
     const serials = await revoke(authority, revoking);

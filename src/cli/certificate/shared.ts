@@ -2,13 +2,14 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type Authority, authorityFiles, openAuthority } from '../../certificates/authority.ts';
+import { type Authority, adopt, authorityFiles, openAuthority } from '../../certificates/authority.ts';
 import { type IssuedEntry, readIndex } from '../../certificates/authority-index.ts';
-import { loadCertificateFile, writeNewFile } from '../../certificates/files.ts';
+import { type CertificateFile, loadCertificateFile, writeNewFile } from '../../certificates/files.ts';
 import { AUTHORITY_NAMES, type AuthorityName } from '../../certificates/issuing-rules.ts';
 import { tryLock } from '../../journal/lock.ts';
 import { checkKeyFileMode } from '../../keys/file-mode.ts';
 import { UserError } from '../../lib/user-error.ts';
+import { sameName } from '../../protocol/distinguished-name.ts';
 import { WrongUse } from '../exit.ts';
 import { locate, readOnly } from '../locate.ts';
 
@@ -99,18 +100,52 @@ export function writeOnce(file: string, content: string | Uint8Array, mode: 0o60
 
 export type ChosenOptions = { serial?: string; certificate?: string };
 
-/** Which certificate a command is about, by --serial or --certificate, and which authority of the directory issued it. */
-export function findChosen(directory: string, options: ChosenOptions): { readonly name: AuthorityName; readonly entry: IssuedEntry } {
-  const { serial, certificate } = options;
-  if ((serial === undefined) === (certificate === undefined))
-    throw new WrongUse('name the certificate, by either --serial or --certificate');
-  const facts = certificate === undefined ? undefined : loadCertificateFile(certificate).facts;
-  const wanted = facts?.serialNumber ?? (serial as string).replaceAll(':', '').toUpperCase();
+export type Chosen = { readonly name: AuthorityName; readonly entry: IssuedEntry };
+
+/** A certificate by --serial or --certificate in the indexes of a directory, and which authority issued it. */
+function findIndexed(directory: string, serial: string, thumbprint: string | undefined): Chosen | undefined {
   for (const name of AUTHORITY_NAMES) {
-    const entry = readIndex(authorityFiles(directory, name).index).issued.get(wanted);
-    if (entry !== undefined && (facts === undefined || facts.thumbprint === entry.thumbprint)) return { name, entry };
+    const entry = readIndex(authorityFiles(directory, name).index).issued.get(serial);
+    if (entry !== undefined && (thumbprint === undefined || thumbprint === entry.thumbprint)) return { name, entry };
   }
-  throw new UserError(`no authority in ${directory} issued ${certificate ?? `serial ${wanted}`}: see hufu certificate list`);
+  return undefined;
+}
+
+/** A certificate that is in an index, by its serial number. */
+export function findBySerial(directory: string, serial: string): Chosen {
+  const wanted = serial.replaceAll(':', '').toUpperCase();
+  const found = findIndexed(directory, wanted, undefined);
+  if (found === undefined) throw new UserError(`no authority in ${directory} issued serial ${wanted}: see hufu certificate list`);
+  return found;
+}
+
+/**
+ * Which certificate a command is about. One that an authority of the directory signed before it had an index, as `hufu up` and
+ * openssl do, is written into the index first. The caller holds the lock.
+ */
+export async function chooseCertificate(directory: string, options: ChosenOptions & ActingOptions, nowMs: number): Promise<Chosen> {
+  const { serial, certificate } = options;
+  if (serial !== undefined && certificate === undefined) return findBySerial(directory, serial);
+  if (serial !== undefined || certificate === undefined) throw new WrongUse('name the certificate, by either --serial or --certificate');
+  const file = loadCertificateFile(certificate);
+  const found = findIndexed(directory, file.facts.serialNumber, file.facts.thumbprint);
+  if (found !== undefined) return found;
+  const name = AUTHORITY_NAMES.find(
+    (one) => existsSync(authorityFiles(directory, one).certificate) && isSignedBy(file, authorityFiles(directory, one)),
+  );
+  if (name === undefined || (name === 'root' && sameName(file.facts.subject, file.facts.issuer)))
+    throw new UserError(`no authority in ${directory} issued ${certificate}: see hufu certificate list`);
+  return { name, entry: await adopt(requireAuthority(directory, name, nowMs), file.pem, actorOf(options), nowMs) };
+}
+
+function isSignedBy({ x509 }: CertificateFile, authority: { readonly certificate: string }): boolean {
+  const issuer = loadCertificateFile(authority.certificate).x509;
+  try {
+    return x509.checkIssued(issuer) && x509.verify(issuer.publicKey);
+  } catch {
+    // An algorithm that does not fit the key.
+    return false;
+  }
 }
 
 export const withChosen = (command: Command): Command =>
