@@ -9,7 +9,7 @@ import { addCrlCommand, addRevokeCommand } from './revoke.ts';
 import { addSignCommand } from './sign.ts';
 
 const HELP = `
-From the beginning to the end of a certificate:
+Examples:
   hufu certificate authority init --organisation 示例银行
   hufu certificate sign --request shop.csr --merchant 800000000000003 --organisation 示例茶行
   hufu certificate renew --certificate certs/merchants/800000000000003.crt --replace
