@@ -65,7 +65,7 @@ export function checkKeyBelongs(
  * Writes a file that does not exist yet, whole or not at all. False when it was there before: it is never overwritten.
  * @param mode 0o600 for secrets
  */
-export function writeNewFile(file: string, content: string, mode: 0o600 | 0o644): boolean {
+export function writeNewFile(file: string, content: string | Uint8Array, mode: 0o600 | 0o644): boolean {
   if (existsSync(file)) return false;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${randomBytes(6).toString('hex')}.new`;

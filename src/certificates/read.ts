@@ -62,7 +62,7 @@ export function readCertificate(der: Uint8Array): CertificateFacts {
     ...readValidity(validity),
     publicKey: readPublicKey(der, spki),
     thumbprint: sha256(der).toString('base64url'),
-    signatureAlgorithm: readAlgorithm(expectTag(algorithm, TAG.sequence)),
+    signatureAlgorithm: readSignatureAlgorithm(expectTag(algorithm, TAG.sequence)),
     ...readExtensions(onlyChild(extensions, TAG.context3)),
   };
 }
@@ -93,7 +93,8 @@ function readValidity(element: Element | undefined): { notBeforeMs: number; notA
   return validity;
 }
 
-function readAlgorithm(element: Element): string {
+/** The signature algorithm of an AlgorithmIdentifier: a name of the table above, or its object identifier. */
+export function readSignatureAlgorithm(element: Element): string {
   const oid = readOid(readChildrenOf(element, TAG.sequence)[0]);
   return SIGNATURE_ALGORITHMS[oid] ?? oid;
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { type ConfigurationProblem, ConfigurationProblems, formatProblems } from '../config/problems.ts';
 import type { Profile } from '../config/schema.ts';
+import { loadAuthorities } from '../identity/authorities.ts';
 import { loadKeyring } from '../keys/keyring.ts';
 import { UserError } from '../lib/user-error.ts';
 import { readRegistry } from '../registry/load.ts';
@@ -58,7 +59,8 @@ function run(options: Options): void {
 function look(options: Options, file: string, profile: Profile): Findings {
   const config = loadConfigOrTellAll({ file, environment: environmentOf(locate(options, process.env), process.env), profile });
   const { snapshot, warnings } = readRegistry(config);
-  const { answers, secretsDirectory, store } = config;
+  const { answers, authorities, identity, secretsDirectory, store } = config;
+  loadAuthorities(authorities, identity);
   loadKeyring({ answerKeys: answers.keys, secretsDirectory, production: profile === 'production', nowMs: Date.now() });
   const { merchantNumbers, version } = snapshot;
   return { config: file, store: store.startsWith('sqlite:') ? store : 'Redis', merchants: merchantNumbers.length, version, warnings };

@@ -17,6 +17,12 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: 'call', summary: 'send a signed request as a merchant and verify the answer', load: () => import('./call.ts') },
   { name: 'sign', summary: 'sign a request without sending it; shows the exact signature base', load: () => import('./sign.ts') },
   { name: 'verify', summary: 'verify a request or an answer and explain what is wrong', load: () => import('./verify.ts') },
+  {
+    name: 'certificate',
+    summary: 'authorities, and certificates from the first day to the last',
+    load: () => import('./certificate/command.ts'),
+  },
+  { name: 'inventory', summary: 'every key, certificate, suite and binding, and when it ends', load: () => import('./inventory.ts') },
   { name: 'journal', summary: 'verify and read the journal', load: () => import('./journal.ts') },
 ];
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '../config/load.ts';
+import type { GatewayConfig } from '../config/schema.ts';
 import { UserError } from '../lib/user-error.ts';
 
 /** The folder of the project itself: where the shipped configuration and examples are. */
@@ -56,4 +57,9 @@ export function readDirectories(options: Options, environment: NodeJS.ProcessEnv
   if (config === undefined) return { data, secrets: join(data, 'keys'), journals: join(data, 'journal') };
   const read = readConfig({ file: config, environment: environmentOf(places, environment), profile: 'production' });
   return { data: read.dataDirectory, secrets: read.secretsDirectory, journals: read.journal.directory };
+}
+
+/** The configuration of a command that only looks. Throws a UserError when there is none, or when it cannot be read. */
+export function readOnly(places: Places, environment: NodeJS.ProcessEnv): GatewayConfig {
+  return readConfig({ file: checkConfigFile(places), environment: environmentOf(places, environment), profile: 'production' });
 }

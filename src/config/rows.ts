@@ -47,6 +47,15 @@ export function choice<const W extends readonly [string, ...string[]], const D e
   return field(z.enum(words, { error: `expected ${words.length > 1 ? 'one of ' : ''}${words.join(', ')}` }), standard, reason);
 }
 
+/** One number of a few. */
+export function numberOf<const N extends readonly [number, ...number[]], const D extends Default<N[number]>>(
+  numbers: N,
+  standard: D,
+  reason: string,
+) {
+  return field(z.literal(numbers, { error: `expected one of ${numbers.join(', ')}` }), standard, reason);
+}
+
 /** A path of a file or directory; the reason says what it is relative to. */
 export function path<const D extends Default<string>>(standard: D, reason: string) {
   return text(standard, /^[^\0]{1,4096}$/, 'a path', reason);

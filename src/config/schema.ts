@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { entry, integer, list, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
+import { boolean, entry, integer, list, numberOf, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
 
 /**
  * Every key of config/gateway.yaml, one row each: default, bounds with unit, reason. Nothing in the gateway is bounded that is
@@ -112,6 +112,23 @@ export const GATEWAY = entry({
     1,
     'certificate authorities that merchants come from',
     16,
+  ),
+  identity: section(
+    {
+      clientAuthRequired: boolean(
+        true,
+        'whether certificates must name clientAuth; false also takes those without any extended key usage, never those for other uses',
+      ),
+      rsaBitsMin: numberOf([2048, 3072], 2048, "shortest RSA key of a merchant's certificate and of its authority, bits"),
+      chainDepthMax: integer(
+        4,
+        2,
+        10,
+        'certificates',
+        "most from the merchant's up to the root, both counted; and most that a merchant may send",
+      ),
+    },
+    "What merchants' certificates must be, beyond what TLS itself checks. Each refusal says which of it was not met.",
   ),
   answers: section(
     {

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { loadCertificateFile } from '../certificates/files.ts';
 import { readPem } from '../certificates/pem.ts';
-import { checkAuthorityPolicy } from '../certificates/policy.ts';
+import { checkAuthorityPolicy, type PathPolicy, STANDARD_POLICY } from '../certificates/policy.ts';
 import { CertificateProblem } from '../certificates/problem.ts';
 import type { CertificateFacts } from '../certificates/read.ts';
 import { UserError } from '../lib/user-error.ts';
@@ -14,6 +14,8 @@ export type ListenerAuthority = {
   readonly facts: CertificateFacts;
   /** The certificates above it, up to a self-signed root. They only complete the path: what they issue is not accepted. */
   readonly above: readonly X509Certificate[];
+  /** What its merchants' certificates are held to. */
+  readonly policy: PathPolicy;
 };
 
 /** As in the configuration; each path is a PEM file with the authority that signs merchants' certificates, then those above it up to the root. */
@@ -23,11 +25,11 @@ export type AuthorityFiles = { readonly name: string; readonly certificates: rea
  * Reads the authorities of a listener.
  * Throws a UserError that names the file for one that is missing, unreadable, no authority, too weak, incomplete or given twice.
  */
-export function loadAuthorities(list: readonly AuthorityFiles[]): ListenerAuthority[] {
+export function loadAuthorities(list: readonly AuthorityFiles[], policy: PathPolicy = STANDARD_POLICY): ListenerAuthority[] {
   const authorities: ListenerAuthority[] = [];
   for (const { name, certificates } of list) {
     for (const file of certificates) {
-      const authority = loadAuthority(name, file);
+      const authority = loadAuthority(name, file, policy);
       // One key below two names would bind one certificate twice.
       const twin = authorities.find(({ facts }) => facts.publicKey.equals(authority.facts.publicKey));
       if (twin !== undefined)
@@ -38,16 +40,22 @@ export function loadAuthorities(list: readonly AuthorityFiles[]): ListenerAuthor
   return authorities;
 }
 
-function loadAuthority(name: string, file: string): ListenerAuthority {
+function loadAuthority(name: string, file: string, policy: PathPolicy): ListenerAuthority {
   const { facts, x509, pem } = loadCertificateFile(file);
   try {
-    checkAuthorityPolicy(facts);
+    checkAuthorityPolicy(facts, policy);
   } catch (cause) {
     throw cause instanceof CertificateProblem
       ? new UserError(`${file} cannot be used as authority ${name}: ${cause.reason}`, { cause })
       : cause;
   }
-  return { name, certificate: x509, facts, above: readAbove(pem, file) };
+  const above = readAbove(pem, file);
+  const depth = above.length + 2;
+  if (depth > policy.chainDepthMax)
+    throw new UserError(
+      `${file} makes a path of ${depth} certificates from the merchant to the root, and identity.chainDepthMax is ${policy.chainDepthMax}: name a nearer authority, or raise the bound`,
+    );
+  return { name, certificate: x509, facts, above, policy };
 }
 
 /** TLS of Node takes no authority below a root on its own (tls.Server ignores allowPartialTrustChain), so the path is complete in the file. */

@@ -10,7 +10,7 @@ import type { ListenerAuthority } from './authorities.ts';
 import { createRecent, type Recent } from './recent.ts';
 
 /** A leaf whose signature verified under the key of a known authority. What is wrong with it never changes, but for time. */
-type Known = { readonly peer: Peer; readonly problem: string | undefined };
+type Known = { readonly peer: Peer; readonly problem: string | undefined; readonly chainDepthMax: number };
 
 /** How many certificates are remembered for one set of authorities; strangers' ones never are. */
 const KNOWN_MAX = 4096;
@@ -30,7 +30,21 @@ export function readPeer(socket: TLSSocket, authorities: readonly ListenerAuthor
   const leaf = socket.getPeerX509Certificate();
   if (leaf === undefined) return undefined;
   const known = findKnown(leaf, authorities);
-  return known && judge(known, socket.authorized === true, nowMs);
+  if (known === undefined) return undefined;
+  const peer = judge(known, socket.authorized === true, nowMs);
+  if (peer.refusal !== undefined || !isLongerThan(known.chainDepthMax, leaf)) return peer;
+  const reason = `the certificate came with a chain of more than ${known.chainDepthMax} certificates`;
+  return { ...peer, refusal: { code: 'CERTIFICATE_INVALID', reason } };
+}
+
+/** Whether the peer sent more certificates than the bound. A resumed session sends none. */
+function isLongerThan(max: number, leaf: X509Certificate): boolean {
+  let count = 0;
+  for (let certificate: X509Certificate | undefined = leaf; certificate !== undefined; certificate = certificate.issuerCertificate) {
+    count += 1;
+    if (count > max) return true;
+  }
+  return false;
 }
 
 /** Only chooses between acceptance and two refusals of a certificate that one of our authorities signed. */
@@ -75,12 +89,13 @@ function isIssuedBy(leaf: X509Certificate, authority: X509Certificate): boolean 
 }
 
 function readKnown(der: Uint8Array, thumbprint: string, authority: ListenerAuthority): Known {
+  const { chainDepthMax } = authority.policy;
   try {
     const facts = readCertificate(der);
-    return { peer: peerOf(facts, authority), problem: findProblem(facts, authority) };
+    return { peer: peerOf(facts, authority), problem: findProblem(facts, authority), chainDepthMax };
   } catch (error) {
     if (!(error instanceof CertificateProblem)) throw error;
-    return { peer: { ...UNREADABLE, thumbprint }, problem: error.reason };
+    return { peer: { ...UNREADABLE, thumbprint }, problem: error.reason, chainDepthMax };
   }
 }
 
@@ -101,7 +116,7 @@ function peerOf(facts: CertificateFacts, authority: ListenerAuthority): Peer {
 function findProblem(facts: CertificateFacts, authority: ListenerAuthority): string | undefined {
   if (!sameName(facts.issuer, authority.facts.subject)) return 'the issuer is not spelt as its authority is';
   try {
-    checkLeafPolicy(facts);
+    checkLeafPolicy(facts, authority.policy);
     return undefined;
   } catch (error) {
     if (error instanceof CertificateProblem) return error.reason;

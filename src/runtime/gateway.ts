@@ -79,7 +79,10 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
 
 function startInternet(config: GatewayConfig, stages: Stages, metrics: Metrics, event: Event, bodyBytesMax: number): Promise<Listener> {
   const { internet } = config.listeners;
-  const authorities = loadAuthorities(config.authorities.filter(({ name }) => internet.authorities.includes(name)));
+  const authorities = loadAuthorities(
+    config.authorities.filter(({ name }) => internet.authorities.includes(name)),
+    config.identity,
+  );
   const options: InternetOptions = {
     ...internet,
     certificate: readFileSync(internet.certificate, 'utf8'),

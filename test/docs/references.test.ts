@@ -58,9 +58,11 @@ async function findMistake(line: string): Promise<string | undefined> {
   const row = COMMANDS.find((candidate) => candidate.name === name);
   if (!row) return `there is no command ${name}`;
   let command: Command = (await row.load()).createCommand();
-  const child = command.commands.find((candidate) => candidate.name() === words[0]);
-  if (command.commands.length > 0 && words.length > 0 && !words[0]?.startsWith('-')) {
-    if (!child) return `${name} has no command ${words[0]}`;
+  for (let depth = 0; command.commands.length > 0; depth += 1) {
+    const word = words[depth];
+    if (word === undefined || word.startsWith('-')) break;
+    const child = command.commands.find((candidate) => candidate.name() === word);
+    if (!child) return `${name} has no command ${words.slice(0, depth + 1).join(' ')}`;
     command = child;
   }
   const known = new Set([...command.options.map(({ long }) => long), '--help']);
