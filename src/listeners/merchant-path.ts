@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { Refusal } from '../protocol/errors.ts';
 import type { Arrived, Peer, Sealed } from '../protocol/messages.ts';
 import type { Channel } from '../protocol/operation.ts';
 import { checkBounds, checkTrailers, mayContinue } from './bounds.ts';
@@ -50,6 +52,8 @@ function write(response: ServerResponse, sealed: Sealed, closes: boolean): void 
 
 /** The one thing mounted on the merchant path: bytes in, the pipeline, bytes out. Rejects only for a bug of ours. */
 export function createMerchantPath(options: MerchantPathOptions): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  /** Connections whose framing is no longer trusted: what seems to follow on them may be a part of what was refused. */
+  const ending = new WeakSet<Socket>();
   const respond = async (request: IncomingMessage, response: ServerResponse, peer: Peer): Promise<Sealed | undefined> => {
     const arrived = arrivedOf(request, peer, options);
     try {
@@ -60,10 +64,12 @@ export function createMerchantPath(options: MerchantPathOptions): (request: Inco
       checkTrailers(request);
       return await options.handle({ ...arrived, body });
     } catch (error) {
+      if (error instanceof Refusal && error.options.closes) ending.add(request.socket);
       return options.refuse(arrived, error);
     }
   };
   return async (request, response) => {
+    if (ending.has(request.socket)) return;
     const peer = options.peerOf(request.socket as TLSSocket);
     const sealed = peer && (await respond(request, response, peer));
     if (!sealed || response.destroyed) response.destroy();

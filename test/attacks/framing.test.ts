@@ -200,6 +200,23 @@ describe('requests with more than one reading (J)', { timeout: 120_000 }, () => 
       }));
   }
 
+  for (const [start, why] of [
+    ['Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n', 'a coding with two readings'],
+    ['Transfer-Encoding: chunked\r\nTrailer: a\r\n\r\n0\r\n\r\n', 'a trailer'],
+    ['Host: localhost\r\n\r\n', 'a second Host'],
+    ['Merchant_Number: 1\r\n\r\n', 'an underscore'],
+  ] as const) {
+    test(`nothing runs behind a request that ends its connection: ${why}`, () =>
+      world.harmless(async () => {
+        const line = await lineOf(sender);
+        const { bytes } = wireOf(order(sender));
+        line.send(Buffer.concat([Buffer.from(`POST /v1/orders HTTP/1.1\r\nHost: localhost\r\n${start}`), bytes, bytes]));
+        assert.equal((await line.answer())?.status, 400);
+        await line.closed;
+        assert.equal(await line.answer(), undefined);
+      }));
+  }
+
   test('chunks, also with extensions, have one reading: the signed bytes, which go on under our own framing', async () => {
     for (const chunk of [undefined, (body: string) => `${body.length.toString(16)};a=b\r\n${body}\r\n`]) {
       const text = inChunks(undefined, chunk)(wireOf(order(sender)).bytes.toString('latin1'));
