@@ -1,6 +1,7 @@
-import type { AddressInfo } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { Peer } from '../protocol/messages.ts';
+import { createConnections } from './connections.ts';
 import { createMerchantHttp, type HttpOptions } from './http.ts';
 import { createMerchantPath, type MerchantPathOptions } from './merchant-path.ts';
 import { cutStalled } from './stalled.ts';
@@ -20,7 +21,7 @@ export type InternetOptions = Omit<MerchantPathOptions, 'peerOf' | 'channel' | '
     readonly readPeer: (socket: TLSSocket) => Peer | undefined;
     readonly onConnections: (count: number) => void;
     /** A connection was closed before HTTP, and why. */
-    readonly onRefused: (reason: 'certificate' | 'handshake') => void;
+    readonly onRefused: (reason: 'certificate' | 'handshake' | 'limit') => void;
     /** A bug of ours ended one connection; nothing else may end with it. */
     readonly onFault: (error: unknown) => void;
   };
@@ -31,8 +32,91 @@ export type Listener = {
   readonly drain: (timeoutMs: number) => Promise<void>;
 };
 
+const DRAIN_LOOK_MS = 20;
+
+/**
+ * The door to the internet. TLS server and HTTP server are two objects: a socket is handed over only after its certificate
+ * was read and checked, so that a stranger's first flight never reaches the handler (contract.md section 2).
+ */
+export function listenInternet(options: InternetOptions): Promise<Listener> {
+  const peers = new WeakMap<TLSSocket, Peer>();
+  const connections = createConnections(options.onConnections);
+  let draining = false;
+  const path = createMerchantPath({ ...options, channel: 'internet', peerOf: (socket) => peers.get(socket), isDraining: () => draining });
+  const http = createMerchantHttp(options, (request, response) => {
+    connections.begin(request, response);
+    path(request, response).catch((error) => {
+      options.onFault(error);
+      response.destroy();
+    });
+  });
+  const stopCutting = cutStalled(connections.sockets, options.requestTimeoutMs);
+  const tls = createTls(options);
+  const opened = trackOpened(tls);
+  tls.on('secureConnection', (socket) => {
+    const peer = draining ? undefined : findPeer(socket, options);
+    if (!peer) {
+      socket.destroy();
+      return;
+    }
+    peers.set(socket, peer);
+    connections.add(socket);
+    http.emit('connection', socket);
+  });
+  const drain = async (timeoutMs: number): Promise<void> => {
+    draining = true;
+    tls.close();
+    const endsAtMs = performance.now() + timeoutMs;
+    for (connections.closeUnused(); connections.sockets.size > 0 && performance.now() < endsAtMs; connections.closeUnused())
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    // Those still in their handshake too: they would keep the process until it times out.
+    for (const socket of opened) socket.destroy();
+    http.close();
+    stopCutting();
+  };
+  return new Promise((resolve, reject) => {
+    tls.once('error', reject);
+    tls.listen(options.port, options.address, () => {
+      tls.removeListener('error', reject);
+      tls.on('error', options.onFault);
+      resolve({ port: (tls.address() as AddressInfo).port, drain });
+    });
+  });
+}
+
+function createTls(options: InternetOptions): TlsServer {
+  const tls = createTlsServer({
+    ...TLS_POLICY,
+    ALPNProtocols: [...TLS_POLICY.ALPNProtocols],
+    cert: options.certificate,
+    key: options.key,
+    ca: [...options.authorities],
+    requestCert: true,
+    // We decide ourselves: an expired certificate of ours is told so by a signed 403, a stranger sees a closed socket.
+    rejectUnauthorized: false,
+    handshakeTimeout: options.handshakeTimeoutMs,
+  });
+  tls.maxConnections = options.connectionsMax;
+  tls.on('drop', () => options.onRefused('limit'));
+  tls.on('tlsClientError', (_error, socket) => {
+    options.onRefused('handshake');
+    socket.destroy();
+  });
+  return tls;
+}
+
+/** Every connection from its first byte on, before and after the handshake. */
+function trackOpened(tls: TlsServer): ReadonlySet<Socket> {
+  const opened = new Set<Socket>();
+  tls.on('connection', (socket: Socket) => {
+    opened.add(socket);
+    socket.once('close', () => opened.delete(socket));
+  });
+  return opened;
+}
+
 /** Fails closed: a certificate that our reader stumbles over belongs to nobody. */
-function findPeer({ readPeer, onFault, onRefused }: InternetOptions, socket: TLSSocket): Peer | undefined {
+function findPeer(socket: TLSSocket, { readPeer, onRefused, onFault }: InternetOptions): Peer | undefined {
   try {
     const peer = readPeer(socket);
     if (!peer) onRefused('certificate');
@@ -41,73 +125,4 @@ function findPeer({ readPeer, onFault, onRefused }: InternetOptions, socket: TLS
     onFault(error);
     return undefined;
   }
-}
-
-/**
- * The door to the internet. TLS server and HTTP server are two objects: a socket is handed over only after its certificate
- * was read and checked, so that a stranger's first flight never reaches the handler (contract.md section 2).
- */
-export function listenInternet(options: InternetOptions): Promise<Listener> {
-  const peers = new WeakMap<TLSSocket, Peer>();
-  const sockets = new Set<TLSSocket>();
-  let draining = false;
-  const path = createMerchantPath({ ...options, channel: 'internet', peerOf: (socket) => peers.get(socket), isDraining: () => draining });
-  const http = createMerchantHttp(options, (request, response) => {
-    path(request, response).catch((error) => {
-      options.onFault(error);
-      response.destroy();
-    });
-  });
-  const stopCutting = cutStalled(sockets, options.requestTimeoutMs);
-  const tls = createTlsServer({
-    ...TLS_POLICY,
-    ALPNProtocols: [...TLS_POLICY.ALPNProtocols],
-    cert: options.certificate,
-    key: options.key,
-    ca: [...options.authorities],
-    requestCert: true,
-    // We decide ourselves, below: an expired certificate of ours is told so by a signed 403, a stranger sees a closed socket.
-    rejectUnauthorized: false,
-    handshakeTimeout: options.handshakeTimeoutMs,
-  });
-  tls.maxConnections = options.connectionsMax;
-  tls.on('secureConnection', (socket) => {
-    const peer = findPeer(options, socket);
-    if (!peer) {
-      socket.destroy();
-      return;
-    }
-    peers.set(socket, peer);
-    sockets.add(socket);
-    options.onConnections(sockets.size);
-    socket.on('close', () => {
-      sockets.delete(socket);
-      options.onConnections(sockets.size);
-    });
-    http.emit('connection', socket);
-  });
-  tls.on('tlsClientError', (_error, socket) => {
-    options.onRefused('handshake');
-    socket.destroy();
-  });
-  const drain = async (timeoutMs: number): Promise<void> => {
-    draining = true;
-    tls.close();
-    http.closeIdleConnections();
-    const endsAtMs = performance.now() + timeoutMs;
-    while (sockets.size > 0 && performance.now() < endsAtMs) {
-      http.closeIdleConnections();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    for (const socket of sockets) socket.destroy();
-    http.close();
-    stopCutting();
-  };
-  return new Promise((resolve, reject) => {
-    tls.once('error', reject);
-    tls.listen(options.port, options.address, () => {
-      tls.removeListener('error', reject).on('error', options.onFault);
-      resolve({ port: (tls.address() as AddressInfo).port, drain });
-    });
-  });
 }
