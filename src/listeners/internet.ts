@@ -3,10 +3,11 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { Peer } from '../protocol/messages.ts';
 import { createMerchantHttp, type HttpOptions } from './http.ts';
 import { createMerchantPath, type MerchantPathOptions } from './merchant-path.ts';
+import { createOpenSockets } from './open-sockets.ts';
 import { cutStalled } from './stalled.ts';
 import { TLS_POLICY } from './tls-policy.ts';
 
-export type InternetOptions = Omit<MerchantPathOptions, 'peerOf' | 'channel' | 'isDraining'> &
+export type InternetOptions = Omit<MerchantPathOptions, 'peerOf' | 'channel' | 'isEnding' | 'onBegin'> &
   HttpOptions & {
     readonly address: string;
     readonly port: number;
@@ -18,6 +19,8 @@ export type InternetOptions = Omit<MerchantPathOptions, 'peerOf' | 'channel' | '
     readonly handshakeTimeoutMs: number;
     /** Who is at the other end; undefined: the socket is destroyed before HTTP. */
     readonly readPeer: (socket: TLSSocket) => Peer | undefined;
+    /** Whether any merchant may be served on a connection of this peer as things stand. */
+    readonly isServed: (peer: Peer) => boolean;
     readonly onConnections: (count: number) => void;
     /** A connection was closed before HTTP, and why. */
     readonly onRefused: (reason: 'certificate' | 'handshake') => void;
@@ -29,6 +32,8 @@ export type Listener = {
   readonly port: number;
   /** No new connections, `Connection: close` on every answer; resolves when the last request is answered or after `timeoutMs`. */
   readonly drain: (timeoutMs: number) => Promise<void>;
+  /** Closes the connections whose certificate came to be refused since they were made; answers under way are still given. Returns how many. */
+  readonly closeUnserved: () => number;
 };
 
 /** Fails closed: a certificate that our reader stumbles over belongs to nobody. */
@@ -48,17 +53,22 @@ function findPeer({ readPeer, onFault, onRefused }: InternetOptions, socket: TLS
  * was read and checked, so that a stranger's first flight never reaches the handler (contract.md section 2).
  */
 export function listenInternet(options: InternetOptions): Promise<Listener> {
-  const peers = new WeakMap<TLSSocket, Peer>();
-  const sockets = new Set<TLSSocket>();
+  const sockets = createOpenSockets(options.isServed, options.onConnections);
   let draining = false;
-  const path = createMerchantPath({ ...options, channel: 'internet', peerOf: (socket) => peers.get(socket), isDraining: () => draining });
+  const path = createMerchantPath({
+    ...options,
+    channel: 'internet',
+    peerOf: sockets.peerOf,
+    isEnding: (socket) => draining || sockets.isEnding(socket),
+    onBegin: sockets.begin,
+  });
   const http = createMerchantHttp(options, (request, response) => {
     path(request, response).catch((error) => {
       options.onFault(error);
       response.destroy();
     });
   });
-  const stopCutting = cutStalled(sockets, options.requestTimeoutMs);
+  const stopCutting = cutStalled(sockets.all, options.requestTimeoutMs);
   const tls = createTlsServer({
     ...TLS_POLICY,
     ALPNProtocols: [...TLS_POLICY.ALPNProtocols],
@@ -77,13 +87,7 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
       socket.destroy();
       return;
     }
-    peers.set(socket, peer);
-    sockets.add(socket);
-    options.onConnections(sockets.size);
-    socket.on('close', () => {
-      sockets.delete(socket);
-      options.onConnections(sockets.size);
-    });
+    sockets.add(socket, peer);
     http.emit('connection', socket);
   });
   tls.on('tlsClientError', (_error, socket) => {
@@ -95,11 +99,11 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
     tls.close();
     http.closeIdleConnections();
     const endsAtMs = performance.now() + timeoutMs;
-    while (sockets.size > 0 && performance.now() < endsAtMs) {
+    while (sockets.all.size > 0 && performance.now() < endsAtMs) {
       http.closeIdleConnections();
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    for (const socket of sockets) socket.destroy();
+    for (const socket of sockets.all.keys()) socket.destroy();
     http.close();
     stopCutting();
   };
@@ -107,7 +111,7 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
     tls.once('error', reject);
     tls.listen(options.port, options.address, () => {
       tls.removeListener('error', reject).on('error', options.onFault);
-      resolve({ port: (tls.address() as AddressInfo).port, drain });
+      resolve({ port: (tls.address() as AddressInfo).port, drain, closeUnserved: sockets.closeUnserved });
     });
   });
 }
