@@ -26,7 +26,7 @@ async function listen(t: TestContext) {
       nowMs: Date.now,
       refuse: async () => SEALED,
       onRefused: () => {},
-      onFault: assert.fail,
+      onFault: (error) => assert.fail(String(error)),
       onConnections: () => {},
     },
     readPeer: (socket) => readPeer(socket, authorities, Date.now()),
