@@ -23,6 +23,9 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import('./certificate/command.ts'),
   },
   { name: 'inventory', summary: 'every key, certificate, suite and binding, and when it ends', load: () => import('./inventory.ts') },
+  { name: 'merchant', summary: 'add, bind, unbind, suspend, resume and show merchants', load: () => import('./merchant.ts') },
+  { name: 'block', summary: 'refuse certificates at once, whatever their authority says', load: () => import('./block.ts') },
+  { name: 'reload', summary: 'have every running gateway read its files anew', load: () => import('./reload.ts') },
   { name: 'journal', summary: 'verify and read the journal', load: () => import('./journal.ts') },
 ];
 

@@ -10,7 +10,8 @@ Examples:
   hufu gateway --profile development     loopback only, development keys allowed
 
 Ports and places can be set by HUFU_PORT_INTERNET, HUFU_PORT_STATUS, HUFU_PORT_CORE, HUFU_DATA, HUFU_CERTS, HUFU_CONFIG, HUFU_STORE;
-HUFU_INSTANCE names one of several gateways that share a gateway.yaml. SIGTERM and Ctrl-C stop it when what is under way is answered.`;
+HUFU_INSTANCE names one of several gateways that share a gateway.yaml. SIGTERM and Ctrl-C stop it when what is under way is answered; SIGHUP
+has it read its files anew, as \`hufu reload\` does for all gateways.`;
 
 /** How long requests under way may take at a stop, ms. */
 const DRAIN_MS = 35_000;
@@ -31,11 +32,16 @@ export function createCommand(): Command {
 function run(options: Options): Promise<void> {
   const profile = readProfile(options.profile);
   const places = locate(options, process.env);
-  const config = loadConfigOrTellAll({ file: checkConfigFile(places), environment: environmentOf(places, process.env), profile });
-  return serve(async (asked) => {
-    const gateway = await startGateway(config);
+  const file = checkConfigFile(places);
+  const readConfig = () => loadConfigOrTellAll({ file, environment: environmentOf(places, process.env), profile });
+  const config = readConfig();
+  let reload = async (): Promise<void> => {};
+  const serving = async (asked: Promise<void>) => {
+    const gateway = await startGateway(config, { readConfig });
+    reload = gateway.reload;
     console.log(`gateway ready on https://localhost:${gateway.ports.internet}, status on ${gateway.statusUrl}`);
     await asked;
     await gateway.stop(DRAIN_MS);
-  });
+  };
+  return serve(serving, () => void reload());
 }

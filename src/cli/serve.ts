@@ -23,8 +23,9 @@ const SAME_WISH_MS = 1_000;
 /**
  * Runs a command that serves. `asked` resolves on Ctrl-C, SIGTERM, a closed terminal, or when the parent that started us with a
  * message channel is gone, also if that happens while the command still starts. A later signal ends the process at once.
+ * With `onHangup` a SIGHUP, as from a closed terminal, calls that and ends nothing.
  */
-export async function serve(work: (asked: Promise<void>) => Promise<void>): Promise<void> {
+export async function serve(work: (asked: Promise<void>) => Promise<void>, onHangup?: () => void): Promise<void> {
   const asked = Promise.withResolvers<void>();
   let askedAtMs: number | undefined;
   const onSignal = () => {
@@ -33,7 +34,7 @@ export async function serve(work: (asked: Promise<void>) => Promise<void>): Prom
     askedAtMs ??= nowMs;
     asked.resolve();
   };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  for (const signal of SIGNALS) process.on(signal, signal === 'SIGHUP' && onHangup ? onHangup : onSignal);
   process.on('disconnect', asked.resolve);
   if (process.connected === false) asked.resolve();
   try {

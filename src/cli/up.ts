@@ -37,10 +37,12 @@ export function createCommand(): Command {
 }
 
 async function run(options: Options, asked: Promise<void>): Promise<void> {
-  const config = await prepare(options);
+  const read = await prepare(options);
+  const config = read();
   const core = await startCore(config);
   try {
-    const gateway = await startGateway({ ...config, core: { ...config.core, url: core.url } });
+    const withCore = (written: GatewayConfig): GatewayConfig => ({ ...written, core: { ...written.core, url: core.url } });
+    const gateway = await startGateway(withCore(config), { readConfig: () => withCore(read()) });
     console.log(banner(gateway, core.url, config));
     const died = await Promise.race([asked, core.ended]);
     console.log('stopping');
@@ -51,8 +53,8 @@ async function run(options: Options, asked: Promise<void>): Promise<void> {
   }
 }
 
-/** Makes whatever is missing, and reads the configuration with everything in its place. */
-async function prepare(options: Options): Promise<GatewayConfig> {
+/** Makes whatever is missing; returns what reads the configuration with everything in its place. */
+async function prepare(options: Options): Promise<() => GatewayConfig> {
   const places = locate(options, process.env);
   const file = places.config ?? copyConfiguration(places.data as string);
   // Any free port is for the core to choose: see run.
@@ -63,7 +65,7 @@ async function prepare(options: Options): Promise<GatewayConfig> {
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   await ensureDevelopmentCertificates(certificatesDirectory, (line) => console.log(`  ${line}`));
   ensureDevelopmentKeys(secretsDirectory);
-  return loadConfigOrTellAll(given);
+  return () => loadConfigOrTellAll(given);
 }
 
 /** On first start only, so that what is removed from the copy stays removed. gateway.yaml comes last: it says that the copy is whole. */

@@ -87,7 +87,11 @@ function resolveConfig(source: YamlFile, written: Written, overrides: Overrides,
       },
       status: { ...status, port: overrides.statusPort ?? status.port },
     },
-    authorities: written.authorities.map(({ name, certificates }) => ({ name, certificates: certificates.map(certificate) })),
+    authorities: written.authorities.map(({ name, certificates, crls }) => ({
+      name,
+      certificates: certificates.map(certificate),
+      crls: crls.map((source) => (source.startsWith('http://') ? source : certificate(source))),
+    })),
     answers: {
       ...written.answers,
       keys: written.answers.keys.map((row) => ({ ...row, certificate: certificate(row.certificate), key: certificate(row.key) })),

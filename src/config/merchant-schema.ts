@@ -30,6 +30,15 @@ const NAME = {
     'subject of the certificate, RFC 4514 (most specific part first), compared exactly',
   ),
   certificate: path(OPTIONAL, 'instead of subject: PEM file whose subject is taken; relative to certificatesDirectory'),
+  notBefore: moment('the name is not bound before'),
+  notAfter: moment('the name is not bound after'),
+  pins: list(
+    text(REQUIRED, /^[0-9a-f]{64}$/, 'a SHA-256 in 64 lower-case hexadecimal digits', 'SHA-256 of the SubjectPublicKeyInfo'),
+    [],
+    0,
+    'the only keys that a certificate of this name may have; default: any, so that a renewal needs no change here',
+    16,
+  ),
 };
 
 const KEY = entry({
@@ -73,8 +82,8 @@ export const MERCHANT = entry({
   names: list(
     entry(NAME),
     REQUIRED,
-    1,
-    'the certificates it may connect with, by issuer and subject; each belongs to one merchant only',
+    0,
+    'the certificates it may connect with, by issuer and subject; each belongs to one merchant only; with none it cannot connect',
     64,
   ),
   keys: list(KEY, REQUIRED, 1, 'keys that its requests may be signed with', 64),

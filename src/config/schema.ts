@@ -23,6 +23,31 @@ const AUTHORITY = entry({
     "the authority's certificates: the one that issues and, while it is replaced, its successor",
     16,
   ),
+  crls: list(
+    text(REQUIRED, /^http:\/\/[^\s@]{1,2048}$|^(?!\w+:\/\/)[^\0]{1,4096}$/, 'a path or an http:// URL', 'DER or PEM'),
+    [],
+    0,
+    'certificate revocation lists of this authority: files relative to certificatesDirectory, or http:// URLs; once one is named, no certificate of the authority is accepted without it',
+    16,
+  ),
+});
+
+const BLOCKED = entry({
+  authority: text(
+    OPTIONAL,
+    /^[a-z0-9][a-z0-9-]{0,62}$/,
+    'the name of an authority',
+    'authority that issued it, for serial and subject; may be left out when there is only one',
+  ),
+  serial: text(
+    OPTIONAL,
+    /^([0-9A-Fa-f]{2}){1,20}$/,
+    'a serial number in hexadecimal, as openssl x509 -serial prints it',
+    'one certificate, by its serial number',
+  ),
+  thumbprint: text(OPTIONAL, /^[A-Za-z0-9_-]{43}$/, 'a SHA-256 in base64url (43 characters)', 'one certificate, by x5t#S256'),
+  subject: text(OPTIONAL, /^[^\0]{1,1024}$/, 'a distinguished name as in RFC 4514', 'every certificate of this name, RFC 4514'),
+  reason: text(REQUIRED, /^\S.{0,255}$/s, 'why', 'why it is blocked, for the auditor'),
 });
 
 const ANSWER_KEY = entry({
@@ -108,7 +133,7 @@ export const GATEWAY = entry({
   ),
   authorities: list(
     AUTHORITY,
-    [{ name: 'merchants', certificates: ['merchants-authority.crt'] }],
+    [{ name: 'merchants', certificates: ['merchants-authority.crt'], crls: [] }],
     1,
     'certificate authorities that merchants come from',
     16,
@@ -130,6 +155,22 @@ export const GATEWAY = entry({
     },
     "What merchants' certificates must be, beyond what TLS itself checks. Each refusal says which of it was not met.",
   ),
+  revocation: section(
+    {
+      refreshSeconds: integer(300, 1, 86_400, 's', 'how often a CRL is fetched from its URL; files are looked at twice a second'),
+      timeoutMs: integer(5_000, 100, 60_000, 'ms', 'until a CRL is fetched whole'),
+      crlBytesMax: integer(8_388_608, 1_024, 16_777_215, 'bytes', 'size of one CRL; a larger one is not read'),
+      graceHours: integer(
+        24,
+        0,
+        720,
+        'h',
+        'how long a CRL counts after its nextUpdate, with an alarm; then no certificate of its authority is accepted',
+      ),
+    },
+    'Certificate revocation lists.',
+  ),
+  blocked: list(BLOCKED, [], 0, 'certificates that are refused whatever their authority says; `hufu block` writes them', 10_000),
   answers: section(
     {
       keys: list(

@@ -5,6 +5,7 @@ import { CertificateProblem } from '../certificates/problem.ts';
 import { type CertificateFacts, readCertificate } from '../certificates/read.ts';
 import { sha256 } from '../lib/bytes.ts';
 import { bindingKeyOf, printName, sameName } from '../protocol/distinguished-name.ts';
+import { keyidOf } from '../protocol/keyid.ts';
 import type { Peer } from '../protocol/messages.ts';
 import type { ListenerAuthority } from './authorities.ts';
 import { createRecent, type Recent } from './recent.ts';
@@ -95,12 +96,12 @@ function readKnown(der: Uint8Array, thumbprint: string, authority: ListenerAutho
     return { peer: peerOf(facts, authority), problem: findProblem(facts, authority), chainDepthMax };
   } catch (error) {
     if (!(error instanceof CertificateProblem)) throw error;
-    return { peer: { ...UNREADABLE, thumbprint }, problem: error.reason, chainDepthMax };
+    return { peer: { ...UNREADABLE, authority: authority.name, thumbprint }, problem: error.reason, chainDepthMax };
   }
 }
 
 /** A certificate that our authority signed and that has no reading: bound to nobody, since no binding key is empty. */
-const UNREADABLE = { bindingKey: '', subject: '', serialNumber: '', notBeforeMs: 0, notAfterMs: 0 };
+const UNREADABLE = { bindingKey: '', subject: '', serialNumber: '', keyid: '', notBeforeMs: 0, notAfterMs: 0 };
 
 function peerOf(facts: CertificateFacts, authority: ListenerAuthority): Peer {
   return {
@@ -108,6 +109,8 @@ function peerOf(facts: CertificateFacts, authority: ListenerAuthority): Peer {
     bindingKey: bindingKeyOf(authority.name, facts.subject),
     subject: printName(facts.subject),
     serialNumber: facts.serialNumber,
+    authority: authority.name,
+    keyid: keyidOf(facts.publicKey),
     notBeforeMs: facts.notBeforeMs,
     notAfterMs: facts.notAfterMs,
   };

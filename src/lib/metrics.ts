@@ -9,6 +9,10 @@ export type Metrics = {
   readonly alarms: Counter<string>;
   readonly connections: Gauge<string>;
   readonly refusedConnections: Counter<'reason'>;
+  readonly closedConnections: Counter<string>;
+  readonly reloads: Counter<'result'>;
+  readonly announcementVersion: Gauge<string>;
+  readonly crlNextUpdate: Gauge<'authority'>;
 };
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -45,6 +49,28 @@ export function createMetrics(): Metrics {
       name: 'hufu_refused_connections_total',
       help: 'Connections closed before HTTP',
       labelNames: ['reason'],
+      registers,
+    }),
+    closedConnections: new Counter({
+      name: 'hufu_closed_connections_total',
+      help: 'Connections closed because their certificate came to be refused',
+      registers,
+    }),
+    reloads: new Counter({
+      name: 'hufu_reloads_total',
+      help: 'Configurations read anew: taken, or refused and the old one kept',
+      labelNames: ['result'],
+      registers,
+    }),
+    announcementVersion: new Gauge({
+      name: 'hufu_announcement_version',
+      help: "Version of the operators' changes that this process has applied",
+      registers,
+    }),
+    crlNextUpdate: new Gauge({
+      name: 'hufu_crl_next_update_seconds',
+      help: "When the first of an authority's revocation lists is to be replaced, seconds since 1970; 0: one is missing",
+      labelNames: ['authority'],
       registers,
     }),
   };

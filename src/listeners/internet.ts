@@ -1,13 +1,13 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { Peer } from '../protocol/messages.ts';
-import { createConnections } from './connections.ts';
 import { createMerchantHttp, type HttpOptions } from './http.ts';
 import { createMerchantPath, type MerchantPathOptions } from './merchant-path.ts';
+import { createOpenSockets } from './open-sockets.ts';
 import { cutStalled } from './stalled.ts';
 import { TLS_POLICY } from './tls-policy.ts';
 
-export type InternetOptions = Omit<MerchantPathOptions, 'peerOf' | 'channel' | 'isDraining'> &
+export type InternetOptions = Omit<MerchantPathOptions, 'peerOf' | 'channel' | 'isEnding' | 'onBegin'> &
   HttpOptions & {
     readonly address: string;
     readonly port: number;
@@ -19,6 +19,8 @@ export type InternetOptions = Omit<MerchantPathOptions, 'peerOf' | 'channel' | '
     readonly handshakeTimeoutMs: number;
     /** Who is at the other end; undefined: the socket is destroyed before HTTP. */
     readonly readPeer: (socket: TLSSocket) => Peer | undefined;
+    /** Whether any merchant may be served on a connection of this peer as things stand. */
+    readonly isServed: (peer: Peer) => boolean;
     readonly onConnections: (count: number) => void;
     /** A connection was closed before HTTP, and why. */
     readonly onRefused: (reason: 'certificate' | 'handshake' | 'limit') => void;
@@ -30,6 +32,8 @@ export type Listener = {
   readonly port: number;
   /** No new connections, `Connection: close` on every answer; resolves when the last request is answered or after `timeoutMs`. */
   readonly drain: (timeoutMs: number) => Promise<void>;
+  /** Closes the connections whose certificate came to be refused since they were made; answers under way are still given. Returns how many. */
+  readonly closeUnserved: () => number;
 };
 
 const DRAIN_LOOK_MS = 20;
@@ -39,18 +43,22 @@ const DRAIN_LOOK_MS = 20;
  * was read and checked, so that a stranger's first flight never reaches the handler (contract.md section 2).
  */
 export function listenInternet(options: InternetOptions): Promise<Listener> {
-  const peers = new WeakMap<TLSSocket, Peer>();
-  const connections = createConnections(options.onConnections);
+  const sockets = createOpenSockets(options.isServed, options.onConnections);
   let draining = false;
-  const path = createMerchantPath({ ...options, channel: 'internet', peerOf: (socket) => peers.get(socket), isDraining: () => draining });
+  const path = createMerchantPath({
+    ...options,
+    channel: 'internet',
+    peerOf: sockets.peerOf,
+    isEnding: (socket) => draining || sockets.isEnding(socket),
+    onBegin: sockets.begin,
+  });
   const http = createMerchantHttp(options, (request, response) => {
-    connections.begin(request, response);
     path(request, response).catch((error) => {
       options.onFault(error);
       response.destroy();
     });
   });
-  const stopCutting = cutStalled(connections.sockets, options.requestTimeoutMs);
+  const stopCutting = cutStalled(sockets.all, options.requestTimeoutMs);
   const tls = createTls(options);
   const opened = trackOpened(tls);
   tls.on('secureConnection', (socket) => {
@@ -59,15 +67,14 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
       socket.destroy();
       return;
     }
-    peers.set(socket, peer);
-    connections.add(socket);
+    sockets.add(socket, peer);
     http.emit('connection', socket);
   });
   const drain = async (timeoutMs: number): Promise<void> => {
     draining = true;
     tls.close();
     const endsAtMs = performance.now() + timeoutMs;
-    for (connections.closeUnused(); connections.sockets.size > 0 && performance.now() < endsAtMs; connections.closeUnused())
+    for (sockets.closeUnused(); sockets.all.size > 0 && performance.now() < endsAtMs; sockets.closeUnused())
       await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
     // Those still in their handshake too: they would keep the process until it times out.
     for (const socket of opened) socket.destroy();
@@ -79,7 +86,7 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
     tls.listen(options.port, options.address, () => {
       tls.removeListener('error', reject);
       tls.on('error', options.onFault);
-      resolve({ port: (tls.address() as AddressInfo).port, drain });
+      resolve({ port: (tls.address() as AddressInfo).port, drain, closeUnserved: sockets.closeUnserved });
     });
   });
 }

@@ -10,14 +10,17 @@ import { readBody } from './read-body.ts';
 
 export type MerchantPathOptions = {
   readonly channel: Channel;
-  /** The largest body any operation takes, bytes. */
-  readonly bodyBytesMax: number;
+  /** The largest body any operation takes now, bytes. */
+  readonly bodyBytesMax: () => number;
   readonly peerOf: (socket: TLSSocket) => Peer | undefined;
   /** The pipeline. */
   readonly handle: (arrived: Arrived) => Promise<Sealed>;
   /** Signs a refusal of a request that never reached the pipeline. */
   readonly refuse: (arrived: Arrived, error: unknown) => Promise<Sealed>;
-  readonly isDraining: () => boolean;
+  /** Whether the connection ends after this answer. */
+  readonly isEnding: (socket: TLSSocket) => boolean;
+  /** A request has come; its answer is under way until the response closes. */
+  readonly onBegin: (socket: TLSSocket, response: ServerResponse) => void;
   readonly nowMs: () => number;
 };
 
@@ -57,9 +60,10 @@ export function createMerchantPath(options: MerchantPathOptions): (request: Inco
   const respond = async (request: IncomingMessage, response: ServerResponse, peer: Peer): Promise<Sealed | undefined> => {
     const arrived = arrivedOf(request, peer, options);
     try {
-      checkBounds(request, options.bodyBytesMax);
+      const bodyBytesMax = options.bodyBytesMax();
+      checkBounds(request, bodyBytesMax);
       if (mayContinue(request)) response.writeContinue();
-      const body = await readBody(request, options.bodyBytesMax);
+      const body = await readBody(request, bodyBytesMax);
       if (body === undefined) return undefined;
       checkTrailers(request);
       return await options.handle({ ...arrived, body });
@@ -69,10 +73,12 @@ export function createMerchantPath(options: MerchantPathOptions): (request: Inco
     }
   };
   return async (request, response) => {
-    if (ending.has(request.socket)) return;
-    const peer = options.peerOf(request.socket as TLSSocket);
+    const socket = request.socket as TLSSocket;
+    if (ending.has(socket)) return;
+    options.onBegin(socket, response);
+    const peer = options.peerOf(socket);
     const sealed = peer && (await respond(request, response, peer));
     if (!sealed || response.destroyed) response.destroy();
-    else write(response, sealed, options.isDraining());
+    else write(response, sealed, options.isEnding(socket));
   };
 }

@@ -16,7 +16,12 @@ export type Peer = {
   readonly bindingKey: string;
   /** RFC 4514 text for people and logs. */
   readonly subject: string;
+  /** Upper-case hexadecimal, an even number of digits. */
   readonly serialNumber: string;
+  /** Configured name of the authority that issued it. */
+  readonly authority: string;
+  /** SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal. */
+  readonly keyid: string;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** Why our own checks refuse the certificate, for a signed 403; undefined when it is acceptable. */

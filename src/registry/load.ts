@@ -5,13 +5,14 @@ import { type ConfigurationProblem, checkNone, type Report } from '../config/pro
 import type { GatewayConfig } from '../config/schema.ts';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import { ALGORITHM_NAMES, type AlgorithmName, findKeyProblem } from '../protocol/algorithms.ts';
+import { loadBlocked } from './blocked.ts';
 import { findOddRules, findUnlimited } from './lint.ts';
 import { openMerchantFiles } from './merchant-files.ts';
 import { loadMerchants, type Merchants } from './merchants.ts';
 import { loadOperations, type Operations } from './operations.ts';
 import { loadPlans } from './plans.ts';
 import { compileRoutes } from './routes.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Binding, Snapshot } from './snapshot.ts';
 
 /** Merchants, plans and operations as gateway.yaml names them, compiled. Throws ConfigurationProblems with everything that is wrong. */
 export function loadRegistry(config: GatewayConfig): Snapshot {
@@ -23,18 +24,41 @@ export function readRegistry(config: GatewayConfig): { readonly snapshot: Snapsh
   const problems: ConfigurationProblem[] = [];
   const warnings: ConfigurationProblem[] = [];
   const report: Report = (problem) => void problems.push(problem);
-  const operations = loadOperations(config.operations, report);
+  const operations = loadOperationsOnce(config.operations, problems);
   // Names of operations that could not be read would only be told as unknown a second time.
   const ids = problems.length > 0 ? undefined : new Set(operations.routable.map(({ id }) => id));
   const plans = loadPlans(config.plans, ids, report);
   const merchants = loadMerchants(config.merchants, { plans: plans?.plans, operations: ids, files: openMerchantFiles(config) }, report);
+  const blocked = loadBlocked(config, report);
   checkAnswerAlgorithms(config, merchants, report);
   for (const [name, { rules }] of plans?.plans ?? [])
     for (const { rule, message } of findOddRules(rules))
       warnings.push(plans?.source.problem(['plans', name, 'rules', rule], message, 'key') as ConfigurationProblem);
   if (ids) checkLimits(merchants, operations, config.profile === 'production' ? report : (problem) => void warnings.push(problem));
   checkNone(distinct(problems));
-  return { snapshot: compileSnapshot(config, merchants, operations), warnings };
+  return { snapshot: compileSnapshot(config, merchants, operations, blocked), warnings };
+}
+
+let compiled: { readonly text: string; readonly operations: Operations } | undefined;
+
+/** Compiling schemas is by far the most of a load, and documents change seldom: those of the last good load are kept. */
+function loadOperationsOnce(files: readonly string[], problems: ConfigurationProblem[]): Operations {
+  const text = textOf(files);
+  if (text !== undefined && compiled?.text === text) return compiled.operations;
+  const operations = loadOperations(files, (problem) => void problems.push(problem));
+  if (text !== undefined && problems.length === 0) compiled = { text, operations };
+  return operations;
+}
+
+/** Names and content, hashed; undefined when a file cannot be read, which is told by whoever reads it next. */
+function textOf(files: readonly string[]): string | undefined {
+  try {
+    const hash = createHash('sha256');
+    for (const file of files) hash.update(lengthPrefixed([file, readFileSync(file)]));
+    return hash.digest('hex');
+  } catch {
+    return undefined;
+  }
 }
 
 /** A component that several operations share is looked at for each; its mistakes are told once. */
@@ -75,10 +99,10 @@ function checkLimits({ byNumber, sources }: Merchants, { routable }: Operations,
   }
 }
 
-function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations: Operations): Snapshot {
+function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations: Operations, blocked: ReadonlySet<string>): Snapshot {
   const { byNumber, byBinding, byKeyid } = merchants;
   const byId = new Map(operations.all.map((operation) => [operation.id, operation]));
-  const nobody: readonly string[] = [];
+  const nobody: readonly Binding[] = [];
   return {
     version: versionOf(config, merchants),
     hosts: new Set(config.hosts),
@@ -86,6 +110,7 @@ function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations
     merchantNumbers: [...byNumber.keys()],
     findMerchant: (number) => byNumber.get(number),
     findBound: (bindingKey) => byBinding.get(bindingKey) ?? nobody,
+    blocked,
     findKey: (keyid) => byKeyid.get(keyid),
     findRoute: compileRoutes(operations.routable),
     findOperation: (id) => byId.get(id),

@@ -6,9 +6,7 @@ import { defaultAlgorithm, findKeyProblem } from '../protocol/algorithms.ts';
 import { keyidOf } from '../protocol/keyid.ts';
 import type { MerchantKey } from '../protocol/merchant.ts';
 import type { MerchantFiles } from './merchant-files.ts';
-
-/** Later than any certificate: RFC 5280 section 4.1.2.5, the end of the year 9999. */
-const FOR_EVER_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
+import { FOR_EVER_MS, readValidity } from './validity.ts';
 
 /** A signing key of a merchant file; undefined after its problems were reported. */
 export function readKey(
@@ -20,14 +18,14 @@ export function readKey(
   report: Report,
 ): MerchantKey | undefined {
   const found = loadKey(entry, source, path, files, report);
-  const [notBefore, notAfter] = [readMoment('notBefore', entry.notBefore), readMoment('notAfter', entry.notAfter)];
-  if (!found || notBefore === undefined || notAfter === undefined) return undefined;
+  const written = readValidity(entry, source, path, report);
+  if (!found || !written) return undefined;
   const { publicKey } = found;
   const algorithm = entry.algorithm ?? tellNoAlgorithm(publicKey);
   const problem = algorithm && findKeyProblem(algorithm, publicKey);
   if (problem) report(source.problem([...path, entry.algorithm ? 'algorithm' : found.step], problem));
-  const notBeforeMs = Math.max(notBefore ?? 0, found.notBeforeMs);
-  const notAfterMs = Math.min(notAfter ?? FOR_EVER_MS, found.notAfterMs);
+  const notBeforeMs = Math.max(written.notBeforeMs, found.notBeforeMs);
+  const notAfterMs = Math.min(written.notAfterMs, found.notAfterMs);
   if (notBeforeMs >= notAfterMs)
     report(source.problem(path, 'the key is never valid: notBefore and notAfter leave no time within the certificate'));
   if (!algorithm || problem) return undefined;
@@ -40,15 +38,6 @@ export function readKey(
       report(source.problem([...path, (found as Found).step], (error as Error).message));
       return undefined;
     }
-  }
-
-  /** null: not given. */
-  function readMoment(key: 'notBefore' | 'notAfter', text: string | undefined): number | null | undefined {
-    if (text === undefined) return null;
-    const ms = Date.parse(text);
-    if (!Number.isNaN(ms)) return ms;
-    report(source.problem([...path, key], `${key}: there is no such day or time`));
-    return undefined;
   }
 }
 

@@ -7,21 +7,30 @@ import { hint } from '../config/suggest.ts';
 import type { YamlFile, YamlPath } from '../config/yaml-file.ts';
 import { bindingKeyOf, parseName } from '../protocol/distinguished-name.ts';
 import type { MerchantFiles } from './merchant-files.ts';
+import type { Binding } from './snapshot.ts';
+import { readValidity } from './validity.ts';
 
-/** The binding key of a name in a merchant file; undefined after its problems were reported. */
+/** A name in a merchant file: its binding key and the terms of the binding. */
+export type FoundName = Omit<Binding, 'merchantNumber'> & { readonly key: string };
+
+/** The binding of a name in a merchant file; undefined after its problems were reported. */
 export function readBinding(
   name: MerchantName,
   source: YamlFile,
   path: YamlPath,
   files: MerchantFiles,
   report: Report,
-): string | undefined {
+): FoundName | undefined {
   const authority = readAuthority(name.authority, source, path, files.authorityNames, report);
   const subject = readSubject(name, source, path, files, report);
-  return authority === undefined || subject === undefined ? undefined : bindingKeyOf(authority, subject);
+  const validity = readValidity(name, source, path, report);
+  if (authority === undefined || subject === undefined || validity === undefined) return undefined;
+  if (validity.notBeforeMs >= validity.notAfterMs) report(source.problem(path, 'the name is never bound: notAfter is not after notBefore'));
+  return { key: bindingKeyOf(authority, subject), ...validity, pins: name.pins };
 }
 
-function readAuthority(
+/** The authority that is named, or the only one there is; undefined after its problem was reported. */
+export function readAuthority(
   name: string | undefined,
   source: YamlFile,
   path: YamlPath,

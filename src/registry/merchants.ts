@@ -10,11 +10,12 @@ import type { MerchantFiles } from './merchant-files.ts';
 import { readKey } from './merchant-keys.ts';
 import { readBinding } from './merchant-names.ts';
 import { overriddenRules, type Plans, unknownOperation } from './plans.ts';
+import type { Binding } from './snapshot.ts';
 
 /** All merchants, by number, by certificate name and by signing key. */
 export type Merchants = {
   readonly byNumber: ReadonlyMap<string, Merchant>;
-  readonly byBinding: ReadonlyMap<string, readonly string[]>;
+  readonly byBinding: ReadonlyMap<string, readonly Binding[]>;
   readonly byKeyid: ReadonlyMap<string, MerchantKey>;
   /** Where each merchant is written, for what is found out later. */
   readonly sources: ReadonlyMap<string, YamlFile>;
@@ -79,34 +80,34 @@ function compileMerchant(written: MerchantFile, source: YamlFile, { plans, opera
   };
 }
 
-/** Merchant numbers by binding key. A name belongs to one merchant; others may use it by a delegation that names its document. */
-function collectBindings(read: readonly Read[], { files }: MerchantContext, report: Report): Map<string, string[]> {
+/** Bindings by binding key. A name belongs to one merchant; others may use it by a delegation that names its document. */
+function collectBindings(read: readonly Read[], { files }: MerchantContext, report: Report): Map<string, Binding[]> {
   const owners = new Map<string, Where>();
-  const bindings = new Map<string, string[]>();
-  const bind = (key: string, number: string): void => {
-    const numbers = bindings.get(key);
-    if (!numbers) bindings.set(key, [number]);
-    else if (!numbers.includes(number)) numbers.push(number);
+  const bindings = new Map<string, Binding[]>();
+  const bind = (found: ReturnType<typeof readBinding>, merchantNumber: string): void => {
+    if (!found) return;
+    const { key, ...terms } = found;
+    const bound = bindings.get(key);
+    if (!bound) bindings.set(key, [{ merchantNumber, ...terms }]);
+    else if (!bound.some((other) => other.merchantNumber === merchantNumber)) bound.push({ merchantNumber, ...terms });
   };
   for (const { written, source } of read) {
     for (const [index, name] of written.names.entries()) {
       const here = { source, path: ['names', index] };
-      const key = readBinding(name, source, here.path, files, report);
-      const owner = key === undefined ? undefined : owners.get(key);
+      const found = readBinding(name, source, here.path, files, report);
+      const owner = found && owners.get(found.key);
       if (owner)
         report(
           source.problem(here.path, `this name is already bound in ${placeOf(owner)}; a second merchant may use it only by a delegation`),
         );
-      if (key === undefined || owner) continue;
-      owners.set(key, here);
-      bind(key, written.number);
+      if (!found || owner) continue;
+      owners.set(found.key, here);
+      bind(found, written.number);
     }
   }
   for (const { written, source } of read) {
-    for (const [index, name] of written.delegations.entries()) {
-      const key = readBinding(name, source, ['delegations', index], files, report);
-      if (key !== undefined) bind(key, written.number);
-    }
+    for (const [index, name] of written.delegations.entries())
+      bind(readBinding(name, source, ['delegations', index], files, report), written.number);
   }
   return bindings;
 }

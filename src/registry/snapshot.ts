@@ -1,6 +1,16 @@
 import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
 import type { Operation } from '../protocol/operation.ts';
 
+/** A certificate name of a merchant: own, or by delegation. */
+export type Binding = {
+  readonly merchantNumber: string;
+  /** Bound while notBeforeMs <= now <= notAfterMs. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** SHA-256 of the keys (SubjectPublicKeyInfo, lower-case hex) that a certificate of this name may have; empty: any. */
+  readonly pins: readonly string[];
+};
+
 /**
  * Everything the gateway knows about merchants and operations, compiled, immutable and swapped whole.
  * Lookups cost the same however many merchants there are.
@@ -14,8 +24,10 @@ export type Snapshot = {
   readonly bodyBytesMax: number;
   readonly merchantNumbers: readonly string[];
   readonly findMerchant: (number: string) => Merchant | undefined;
-  /** Merchant numbers bound to a certificate (see bindingKeyOf in protocol/distinguished-name), possibly none. */
-  readonly findBound: (bindingKey: string) => readonly string[];
+  /** What a certificate name (see bindingKeyOf in protocol/distinguished-name) is bound to, possibly nothing; one entry for each merchant. */
+  readonly findBound: (bindingKey: string) => readonly Binding[];
+  /** Marks (protocol/marks) of the certificates that gateway.yaml blocks. */
+  readonly blocked: ReadonlySet<string>;
   readonly findKey: (keyid: string) => MerchantKey | undefined;
   /** The operation of a method and a raw path without query; nothing is decoded. */
   readonly findRoute: (

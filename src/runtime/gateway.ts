@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
+import type { Standing } from '../admission/admit.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { createCore } from '../forward/core-client.ts';
-import { loadAuthorities, trustOptions } from '../identity/authorities.ts';
+import { type ListenerAuthority, loadAuthorities, trustOptions } from '../identity/authorities.ts';
+import { isServed } from '../identity/identify.ts';
 import { readPeer } from '../identity/peer.ts';
 import { loadKeyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -13,8 +15,8 @@ import { listenStatus, type Readiness, type StatusListener } from '../listeners/
 import { createEvent, type Event } from '../pipeline/event.ts';
 import { handle } from '../pipeline/handle.ts';
 import type { Stages } from '../pipeline/stages.ts';
-import { loadRegistry } from '../registry/load.ts';
 import { tellListenProblems } from './listen-problems.ts';
+import { openRevocation, type Revocation } from './revocation.ts';
 import { wireStages } from './stages.ts';
 import { openState, type State } from './state.ts';
 
@@ -22,11 +24,15 @@ export type RunningGateway = {
   readonly ports: { readonly internet: number; readonly status: number };
   /** Where this machine reaches the status listener, without path. */
   readonly statusUrl: string;
+  /** Reads merchants, plans, operations and lists anew; what is wrong is an alarm, and the old ones stay in use. */
+  readonly reload: () => Promise<void>;
   /** Answers what has arrived, settles, closes journal and store; at most about `timeoutMs`. */
   readonly stop: (timeoutMs: number) => Promise<void>;
 };
 
 export type GatewayOptions = {
+  /** Reads the configuration anew for a reload, as it was read for the start. Default: the one that was given, with its files read anew. */
+  readonly readConfig?: () => GatewayConfig;
   /** Where the log goes; default: standard error of the process, so that standard output stays for people. */
   readonly log?: { readonly write: (line: string) => void };
 };
@@ -36,35 +42,55 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   const log = createLog({ level: 'info', destination: options.log ?? process.stderr });
   const metrics = createMetrics();
   const event = createEvent(log, metrics, systemClock.nowMs);
-  const snapshot = loadRegistry(config);
   const keyring = loadKeyring({
     answerKeys: config.answers.keys,
     secretsDirectory: config.secretsDirectory,
     production: config.profile === 'production',
     nowMs: systemClock.nowMs(),
   });
-  const state = await openState(config, keyring, () => snapshot.merchantNumbers, { log, alarm: event.alarm });
+  const { internet: door } = config.listeners;
+  const authorities = loadAuthorities(
+    config.authorities.filter(({ name }) => door.authorities.includes(name)),
+    config.identity,
+  );
+  const listeners: Listener[] = [];
+  const revocation = await openRevocation({
+    config,
+    readConfig: options.readConfig ?? (() => config),
+    authorities,
+    openState: (merchantNumbers) => openState(config, keyring, merchantNumbers, { log, alarm: event.alarm }),
+    event,
+    metrics,
+    closeUnserved: () => listeners.reduce((closed, listener) => closed + listener.closeUnserved(), 0),
+  });
+  const { state, standing } = revocation;
   const core = createCore(config.core);
-  const { stages, sweep } = wireStages({ config, keyring, snapshot: () => snapshot, core, state, event });
+  const { stages, sweep } = wireStages({ config, keyring, ...revocation, core, event });
   const closeBehind = async (timeoutMs: number) => {
     sweep.stop();
+    revocation.stop();
     await core.close();
     await state.close(timeoutMs);
   };
   try {
     await state.keeper.look(); // before the listeners open, every journal of this host is replayed into the store
-    const bodyBytesMax = snapshot.bodyBytesMax;
-    const internet = await startInternet(config, stages, metrics, event, bodyBytesMax);
+    await revocation.look(); // and every ban is known
+    const internet = await startInternet({ config, stages, metrics, event, authorities, revocation });
+    listeners.push(internet);
     let draining = false;
-    const status = await startStatus(config, () => [...readinessOf(state), drainingOf(draining)], metrics).catch(async (error) => {
-      await internet.drain(0);
-      throw error;
-    });
+    const status = await startStatus(config, () => [...readinessOf(state, standing()), drainingOf(draining)], metrics).catch(
+      async (error) => {
+        await internet.drain(0);
+        throw error;
+      },
+    );
     state.keeper.start();
+    revocation.start();
     sweep.start();
     return {
       ports: { internet: internet.port, status: status.port },
       statusUrl: localUrl(config.listeners.status.address, status.port),
+      reload: revocation.reload,
       stop: async (timeoutMs) => {
         draining = true;
         await internet.drain(timeoutMs);
@@ -77,21 +103,27 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   }
 }
 
-function startInternet(config: GatewayConfig, stages: Stages, metrics: Metrics, event: Event, bodyBytesMax: number): Promise<Listener> {
+type InternetParts = {
+  readonly config: GatewayConfig;
+  readonly stages: Stages;
+  readonly metrics: Metrics;
+  readonly event: Event;
+  readonly authorities: readonly ListenerAuthority[];
+  readonly revocation: Pick<Revocation, 'snapshot' | 'registers'>;
+};
+
+function startInternet({ config, stages, metrics, event, authorities, revocation }: InternetParts): Promise<Listener> {
   const { internet } = config.listeners;
-  const authorities = loadAuthorities(
-    config.authorities.filter(({ name }) => internet.authorities.includes(name)),
-    config.identity,
-  );
   const options: InternetOptions = {
     ...internet,
     certificate: readFileSync(internet.certificate, 'utf8'),
     key: readFileSync(internet.key, 'utf8'),
     authorities: trustOptions(authorities).ca,
-    bodyBytesMax,
+    bodyBytesMax: () => revocation.snapshot().bodyBytesMax,
     handle: (arrived) => handle(arrived, stages),
     refuse: stages.refuse,
     readPeer: (socket) => readPeer(socket, authorities, systemClock.nowMs()),
+    isServed: (peer) => isServed(peer, revocation.registers(), systemClock.nowMs()),
     onConnections: (count) => metrics.connections.set(count),
     onRefused: (reason) => metrics.refusedConnections.inc({ reason }),
     onFault: (error) =>
@@ -115,8 +147,7 @@ function localUrl(address: string, port: number): string {
 }
 
 /** The core is not asked: its absence is answered request by request, and a probe must not take the gateway out for it. */
-function readinessOf({ keeper, journal }: State): Readiness[] {
-  const standing = keeper.standing();
+function readinessOf({ journal }: State, standing: Standing): Readiness[] {
   return [
     { name: 'store', ready: standing.kind === 'open', detail: standing.kind === 'open' ? 'open' : standing.code },
     { name: 'journal', ready: journal.isWritable(), detail: journal.isWritable() ? 'writable' : 'closed for writing' },

@@ -1,5 +1,5 @@
 import type { GatewayConfig } from '../config/schema.ts';
-import type { Store } from '../ports/store.ts';
+import type { AnnouncingStore } from '../ports/announcements.ts';
 import { openRedisStore } from '../store/redis/store.ts';
 import { openSqliteStore } from '../store/sqlite/store.ts';
 
@@ -9,7 +9,7 @@ const SQLITE = 'sqlite:';
 export function openStore(
   { store, storeTimeoutMs, profile }: Pick<GatewayConfig, 'store' | 'storeTimeoutMs' | 'profile'>,
   onWarning: (line: string) => void,
-): Promise<Store> {
+): Promise<AnnouncingStore> {
   return store.startsWith(SQLITE)
     ? openSqliteStore({ file: store.slice(SQLITE.length), giveUpMs: storeTimeoutMs })
     : openRedisStore({ url: store, commandTimeoutMs: storeTimeoutMs, production: profile === 'production', onWarning });

@@ -1,6 +1,7 @@
+import type { Standing } from '../admission/admit.ts';
 import { createTokenBuckets } from '../admission/flood.ts';
 import type { GatewayConfig } from '../config/schema.ts';
-import { identify } from '../identity/identify.ts';
+import { identify, type Registers } from '../identity/identify.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Event } from '../pipeline/event.ts';
@@ -21,6 +22,10 @@ export type Wiring = {
   readonly config: GatewayConfig;
   readonly keyring: Keyring;
   readonly snapshot: () => Snapshot;
+  /** What an identity hangs on, as it stands now. */
+  readonly registers: () => Registers;
+  /** What admission may count on: the store's epoch, and that no operator's change has passed this process by. */
+  readonly standing: () => Standing;
   readonly core: Core;
   readonly state: State;
   readonly event: Event;
@@ -30,11 +35,12 @@ const { nowMs, monotonicMs } = systemClock;
 const FLOOD = 'More requests come with this certificate from this address than are looked at.';
 
 /** The only place where stages meet their implementations; those that move money are wired in wireMoney. */
-export function wireStages({ config, keyring, snapshot, core, state, event }: Wiring): { readonly stages: Stages; readonly sweep: Sweep } {
+export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly sweep: Sweep } {
+  const { config, keyring, snapshot, registers, standing, core, state, event } = wiring;
   const money = wireMoney({
     config,
     keys: keyring,
-    state,
+    state: { ...state, keeper: { ...state.keeper, standing } },
     core,
     local: createLocalOperations(keyring.certificates),
     findOperation: (id) => snapshot().findOperation(id),
@@ -45,7 +51,7 @@ export function wireStages({ config, keyring, snapshot, core, state, event }: Wi
   const floods = createTokenBuckets(config.flood);
   const budgets = createTokenBuckets({ perSecond: config.answers.budgetPerSecond, burst: config.answers.budgetBurst });
   const stages: Stages = {
-    identify: (arrived) => identify(arrived, snapshot(), nowMs()),
+    identify: (arrived) => identify(arrived, registers(), nowMs()),
     route: createRoute({ snapshot, timeZone: config.timeZone, nowMs }),
     bound: ({ peer, address }) => {
       const waitMs = floods.take(`${peer.thumbprint} ${address}`, monotonicMs());

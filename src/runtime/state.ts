@@ -4,6 +4,7 @@ import type { Keyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Event } from '../pipeline/event.ts';
+import type { Announcements } from '../ports/announcements.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { Store } from '../ports/store.ts';
 import { createEpochKeeper, type EpochKeeper, type KeeperOptions } from '../settlement/epoch-keeper.ts';
@@ -67,7 +68,7 @@ export async function openState(
   keyring: Keyring,
   merchantNumbers: () => readonly string[],
   { log, alarm }: { readonly log: Log; readonly alarm: Event['alarm'] },
-): Promise<State> {
+): Promise<State & { readonly announcements: Announcements }> {
   const { instance, instances } = config;
   const { directory, groupMsMax, groupRecordsMax, segmentBytesMax } = config.journal;
   const onAlarm = (line: string) => alarm(line, { of: 'journal' });
@@ -93,5 +94,5 @@ export async function openState(
     if (left > 0) log.warn({ left }, 'commands to the store are left to the replay of the journal');
     return left;
   };
-  return { ...joined, close };
+  return { ...joined, announcements: store.announcements, close };
 }

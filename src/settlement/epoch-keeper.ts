@@ -24,6 +24,8 @@ export type EpochKeeper = {
   readonly epoch: () => string;
   /** One look at the store, and whatever follows from it. Called by the timer; tests and start-up call it directly. Never rejects. */
   readonly look: () => Promise<void>;
+  /** Opens the slots of merchants that were configured since the epoch began; those of a closed epoch open with it. Rejects with StoreUnavailable. */
+  readonly welcome: () => Promise<void>;
   readonly start: () => void;
   readonly stop: () => void;
 };
@@ -65,6 +67,10 @@ export function createEpochKeeper(options: KeeperOptions): EpochKeeper {
     standing: () => keeper.standing,
     epoch: () => keeper.joined,
     look,
+    welcome: async () => {
+      keeper.slotsOpenedIn = '';
+      if (keeper.standing.kind === 'open') await openNewSlots(keeper);
+    },
     start: () => {
       keeper.timer = setInterval(() => void look(), LOOK_EVERY_MS);
       keeper.timer.unref();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { createHash, randomUUID, X509Certificate } from 'node:crypto';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
@@ -37,6 +37,10 @@ async function configure(folder: string, pki: Pki): Promise<void> {
     const rows = [`number: '${number}'`, `name: ${name}`, `names: ${certificate}`, `keys: ${certificate}`, 'plan: standard', row];
     writeFileSync(join(folder, 'merchants', `${number}.yaml`), `${rows.join('\n')}\n`);
   }
+  const stolen = await pki.issueMerchant();
+  leaves.set('stolen', stolen);
+  const thumbprint = createHash('sha256').update(new X509Certificate(stolen.certificatePem).raw).digest('base64url');
+  appendFileSync(join(folder, 'gateway.yaml'), `\nblocked: [{ thumbprint: ${thumbprint}, reason: stolen }]\n`);
   // The core has an account for this one, so that its request can be under way.
   const first = join(folder, 'merchants', `${MERCHANT_1}.yaml`);
   writeFileSync(first, `${readFileSync(first, 'utf8')}overrides: { one: { kind: concurrency, max: 1 } }\n`);
@@ -103,6 +107,8 @@ describe('every refusal there is, reached, verified and as documented', { timeou
     ['MEDIA_TYPE_UNSUPPORTED', () => ask(m2, header('Content-Type', 'text/plain')), 'text instead of JSON'],
     ['CERTIFICATE_EXPIRED', () => issued({ notAfterMs: Date.now() - 1000 }), 'expired a second ago'],
     ['CERTIFICATE_INVALID', () => issued({ profile: 'server' }), 'made for servers'],
+    ['CERTIFICATE_REVOKED', () => withTls(leaves.get('stolen') as Leaf), 'blocked in gateway.yaml'],
+    ['REVOCATION_UNKNOWN', () => faulty({ judged: 'unknown' }), 'the list of the authority is missing'],
     ['CERTIFICATE_UNBOUND', () => issued({}), 'of our authority, in no merchant file'],
     ['MERCHANT_MISMATCH', () => ask(m2, order({ ...m2, number: MERCHANT_1 })), 'the number of another merchant'],
     ['MERCHANT_SUSPENDED', () => askAs('suspended'), 'status: suspended'],

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { loadConfig } from '../../src/config/load.ts';
 import { loadAuthorities } from '../../src/identity/authorities.ts';
+import { foldBans } from '../../src/identity/bans.ts';
 import { readPeer } from '../../src/identity/peer.ts';
 import { openJournal } from '../../src/journal/journal.ts';
 import { loadKeyring } from '../../src/keys/keyring.ts';
@@ -25,6 +26,8 @@ import type { Sender, Wire } from '../attacks/requests.ts';
 
 /** The one thing that is broken; everything else is what the gateway runs with. */
 export type InjectedFault = {
+  /** What the revocation lists say of every certificate; default: good. */
+  readonly judged?: 'unknown';
   readonly store?: Partial<Store>;
   readonly journal?: Partial<Journal>;
   /** Instances of the configuration; the others never report. */
@@ -60,7 +63,17 @@ export async function askFaulty(sender: Sender, { bytes, request }: Wire, fault:
   const core = { call: () => Promise.reject(new Error('the core was called')), close: async () => {} };
   try {
     await state.keeper.look();
-    const { stages } = wireStages({ config, keyring, snapshot: () => snapshot, core, state, event });
+    const registers = () => ({ snapshot, bans: foldBans([]), crls: { judge: () => fault.judged ?? ('good' as const) } });
+    const { stages } = wireStages({
+      config,
+      keyring,
+      snapshot: () => snapshot,
+      registers,
+      standing: state.keeper.standing,
+      core,
+      state,
+      event,
+    });
     const body = bytes.subarray(bytes.indexOf('\r\n\r\n') + 4);
     const arrived = { requestId: randomUUID(), receivedAtMs: Date.now(), times: {}, peer: peerOf(sender), address: '127.0.0.1' };
     return await handle({ ...arrived, ...request, channel: 'internet', body }, stages);

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { identify } from '../../src/identity/identify.ts';
+import { foldBans } from '../../src/identity/bans.ts';
+import { identify, isServed, type Registers } from '../../src/identity/identify.ts';
+import type { Announced, AnnouncementKind } from '../../src/ports/announcements.ts';
 import { bindingKeyOf, parseName } from '../../src/protocol/distinguished-name.ts';
 import { Refusal } from '../../src/protocol/errors.ts';
+import { bindingMark, nameMark, serialMark, thumbprintMark } from '../../src/protocol/marks.ts';
 import type { Merchant } from '../../src/protocol/merchant.ts';
 import type { Arrived, Peer } from '../../src/protocol/messages.ts';
-import type { Snapshot } from '../../src/registry/snapshot.ts';
+import type { Binding, Snapshot } from '../../src/registry/snapshot.ts';
 
 const [ONE, TWO, THREE, SUSPENDED] = ['800000000000001', '800000000000002', '800000000000003', '800000000000009'];
 const key = (subject: string, authority = 'merchants'): string => bindingKeyOf(authority, parseName(subject));
@@ -20,10 +23,15 @@ const bindings = new Map<string, readonly string[]>([
 const merchants = new Map(
   [ONE, TWO, THREE, SUSPENDED].map((number) => [number, { number, status: number === SUSPENDED ? 'suspended' : 'active' } as Merchant]),
 );
-const snapshot = {
-  findBound: (bindingKey: string) => bindings.get(bindingKey) ?? [],
-  findMerchant: (number: string) => merchants.get(number),
-} as unknown as Snapshot;
+const FOR_EVER = { notBeforeMs: 0, notAfterMs: Number.MAX_SAFE_INTEGER, pins: [] };
+const snapshotWith = (terms: Partial<Binding> = {}, blocked: readonly string[] = []): Snapshot =>
+  ({
+    findBound: (bindingKey: string) =>
+      (bindings.get(bindingKey) ?? []).map((merchantNumber): Binding => ({ merchantNumber, ...FOR_EVER, ...terms })),
+    findMerchant: (number: string) => merchants.get(number),
+    blocked: new Set(blocked),
+  }) as unknown as Snapshot;
+const registers: Registers = { snapshot: snapshotWith(), bans: foldBans([]), crls: { judge: () => 'good' } };
 
 const NOT_BEFORE_MS = 1_000_000;
 const NOT_AFTER_MS = 2_000_000;
@@ -32,6 +40,8 @@ const peerOf = (bindingKey: string, changes: Partial<Peer> = {}): Peer => ({
   bindingKey,
   subject: 's',
   serialNumber: '01',
+  authority: 'merchants',
+  keyid: 'k'.repeat(64),
   notBeforeMs: NOT_BEFORE_MS,
   notAfterMs: NOT_AFTER_MS,
   ...changes,
@@ -54,7 +64,7 @@ const accepted = [
 for (const [subject, headers, expected, why] of accepted) {
   test(`identify: ${why}`, () => {
     const request = arrived(peerOf(key(subject)), headers);
-    const identified = identify(request, snapshot, NOT_BEFORE_MS);
+    const identified = identify(request, registers, NOT_BEFORE_MS);
     assert.equal(identified.merchant.number, expected);
     assert.equal(identified.times, request.times);
   });
@@ -94,18 +104,18 @@ const refused = [
 
 for (const [subject, headers, code, why] of refused) {
   test(`identify refuses: ${why}`, () => {
-    assert.equal(refusalOf(() => identify(arrived(peerOf(key(subject)), headers), snapshot, NOT_BEFORE_MS)).code, code);
+    assert.equal(refusalOf(() => identify(arrived(peerOf(key(subject)), headers), registers, NOT_BEFORE_MS)).code, code);
   });
 }
 
 test('the same subject under another authority is another identity', () => {
   const peer = peerOf(key('CN=1', 'others'));
-  assert.equal(refusalOf(() => identify(arrived(peer), snapshot, NOT_BEFORE_MS)).code, 'CERTIFICATE_UNBOUND');
+  assert.equal(refusalOf(() => identify(arrived(peer), registers, NOT_BEFORE_MS)).code, 'CERTIFICATE_UNBOUND');
 });
 
 test('whether another merchant exists cannot be told from the refusal', () => {
   const answers = [ONE, SUSPENDED, '800000000000404', 'x'].map((number) =>
-    refusalOf(() => identify(arrived(peerOf(key('CN=2')), header(number)), snapshot, NOT_BEFORE_MS)),
+    refusalOf(() => identify(arrived(peerOf(key('CN=2')), header(number)), registers, NOT_BEFORE_MS)),
   );
   for (const answer of answers) assert.deepEqual(answer, { code: 'MERCHANT_MISMATCH', detail: undefined });
 });
@@ -119,7 +129,7 @@ const moments = [
 
 for (const [nowMs, code, why] of moments) {
   test(`identify looks at the validity on every request: ${why}`, () => {
-    const run = (): unknown => identify(arrived(peerOf(key('CN=1'))), snapshot, nowMs);
+    const run = (): unknown => identify(arrived(peerOf(key('CN=1'))), registers, nowMs);
     if (code === undefined) run();
     else assert.equal(refusalOf(run).code, code);
   });
@@ -128,7 +138,60 @@ for (const [nowMs, code, why] of moments) {
 test('what readPeer refused comes first, with its reason as a sentence', () => {
   const peer = peerOf(key('CN=1'), { refusal: { code: 'CERTIFICATE_INVALID', reason: 'the certificate has no clientAuth usage' } });
   assert.deepEqual(
-    refusalOf(() => identify(arrived(peer), snapshot, NOT_BEFORE_MS)),
+    refusalOf(() => identify(arrived(peer), registers, NOT_BEFORE_MS)),
     { code: 'CERTIFICATE_INVALID', detail: 'The certificate has no clientAuth usage.' },
+  );
+});
+
+const announced = (kind: AnnouncementKind, subject: string): Announced => ({
+  kind,
+  subject,
+  actor: 'operator',
+  reason: 'test',
+  atMs: 1,
+  before: '',
+  after: '',
+});
+const binding = bindingMark(key('CN=agent'), TWO);
+
+const ended: readonly [changes: Partial<Registers>, code: string | undefined, served: boolean, why: string][] = [
+  [{ bans: foldBans([announced('suspend', TWO)]) }, 'MERCHANT_SUSPENDED', true, 'one of two merchants of a certificate is suspended'],
+  [{ bans: foldBans([announced('suspend', TWO), announced('suspend', THREE)]) }, 'MERCHANT_SUSPENDED', false, 'both are suspended'],
+  [{ bans: foldBans([announced('suspend', TWO), announced('resume', TWO)]) }, undefined, true, 'suspended and resumed'],
+  [{ bans: foldBans([announced('unbind', binding)]) }, 'MERCHANT_MISMATCH', true, 'one of two bindings is gone'],
+  [{ bans: foldBans([announced('unbind', binding), announced('bind', binding)]) }, undefined, true, 'unbound and bound again'],
+  [{ bans: foldBans([announced('block', serialMark('merchants', '01'))]) }, 'CERTIFICATE_REVOKED', false, 'blocked by serial number'],
+  [{ bans: foldBans([announced('block', serialMark('others', '01'))]) }, undefined, true, "another authority's serial number"],
+  [{ bans: foldBans([announced('block', thumbprintMark('t'))]) }, 'CERTIFICATE_REVOKED', false, 'blocked by thumbprint'],
+  [{ bans: foldBans([announced('block', nameMark(key('CN=agent')))]) }, 'CERTIFICATE_REVOKED', false, 'blocked by name'],
+  [{ snapshot: snapshotWith({}, [thumbprintMark('t')]) }, 'CERTIFICATE_REVOKED', false, 'blocked in the configuration'],
+  [{ crls: { judge: () => 'revoked' } }, 'CERTIFICATE_REVOKED', false, 'on a revocation list'],
+  [{ crls: { judge: () => 'unknown' } }, 'REVOCATION_UNKNOWN', true, 'no list to look at: refused, but the connection may wait for one'],
+  [{ snapshot: snapshotWith({ notBeforeMs: NOT_BEFORE_MS + 1 }) }, 'CERTIFICATE_UNBOUND', false, 'a binding that begins later'],
+  [{ snapshot: snapshotWith({ notAfterMs: NOT_BEFORE_MS }) }, undefined, true, 'the last moment of a binding'],
+  [{ snapshot: snapshotWith({ notAfterMs: NOT_BEFORE_MS - 1 }) }, 'CERTIFICATE_UNBOUND', false, 'a binding that has ended'],
+  [{ snapshot: snapshotWith({ pins: ['a'.repeat(64)] }) }, 'CERTIFICATE_UNBOUND', false, 'a key that is not pinned'],
+  [{ snapshot: snapshotWith({ pins: ['a'.repeat(64), 'k'.repeat(64)] }) }, undefined, true, 'one of two pinned keys'],
+];
+
+for (const [changes, code, served, why] of ended) {
+  test(`what ends an identity: ${why}`, () => {
+    const peer = peerOf(key('CN=agent'));
+    const now = { ...registers, ...changes };
+    const run = (): unknown => identify(arrived(peer, header(TWO)), now, NOT_BEFORE_MS);
+    if (code === undefined) run();
+    else assert.equal(refusalOf(run).code, code);
+    assert.equal(isServed(peer, now, NOT_BEFORE_MS), served);
+  });
+}
+
+test('a refusal names the certificate as it was read', () => {
+  const bans = foldBans([announced('block', thumbprintMark('t'))]);
+  assert.throws(
+    () => identify(arrived(peerOf(key('CN=1'))), { ...registers, bans }, NOT_BEFORE_MS),
+    (error: Refusal) => {
+      assert.deepEqual(error.options.members, { subject: 's', serialNumber: '01' });
+      return true;
+    },
   );
 });

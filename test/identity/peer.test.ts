@@ -68,6 +68,8 @@ for (const number of ['800000000000001', '800000000000002']) {
       bindingKey: bindingKeyOf('merchants', leaf.name),
       subject: leaf.subject,
       serialNumber: certificate.serialNumber,
+      authority: 'merchants',
+      keyid: leaf.keyid,
       notBeforeMs: certificate.validFromDate.getTime(),
       notAfterMs: certificate.validToDate.getTime(),
     });

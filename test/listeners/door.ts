@@ -52,7 +52,8 @@ const LIMITS = {
   requestTimeoutMs: 20_000,
   idleTimeoutMs: 20_000,
   headerBytesMax: 8_192,
-  bodyBytesMax: 1_000,
+  bodyBytesMax: () => 1_000,
+  isServed: () => true,
 };
 
 /** Opens the door for one test; it is closed with it. */

@@ -75,7 +75,10 @@ export function collectInventory(config: GatewayConfig, nowMs: number): Inventor
       merchants: merchantNumbers,
       ...(notAfterMs < NO_END_MS && expiryOf(notAfterMs, nowMs)),
     })),
-    bindings: [...merchants.byBinding].map(([key, numbers]) => ({ ...bindingOf(key), merchants: numbers })),
+    bindings: [...merchants.byBinding].map(([key, bound]) => ({
+      ...bindingOf(key),
+      merchants: bound.map(({ merchantNumber }) => merchantNumber),
+    })),
     privateKeys,
     problems,
     suites: {

@@ -8,6 +8,10 @@ export type Names = {
   readonly slot: (merchantNumber: string) => string;
   /** The epoch in which a slot is open. */
   readonly slotEpoch: (merchantNumber: string) => string;
+  /** Hash of all announcements by version, with the version itself and the latest of each subject. */
+  readonly announcements: string;
+  /** Hash of what each instance has acknowledged. */
+  readonly acknowledgements: string;
 };
 
 /** All names begin with the prefix. */
@@ -18,5 +22,7 @@ export function namesUnder(prefix: string): Names {
     merchants: `${prefix}merchants`,
     slot,
     slotEpoch: (merchantNumber) => `${slot(merchantNumber)}:epoch`,
+    announcements: `${prefix}announcements`,
+    acknowledgements: `${prefix}acknowledgements`,
   };
 }

@@ -17,6 +17,7 @@ const NAMES = [
   'begin-epoch',
   'report',
   'open-epoch',
+  'announce',
 ] as const;
 
 export type ScriptName = (typeof NAMES)[number];

@@ -1,6 +1,7 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
-import type { Store } from '../../ports/store.ts';
+import type { AnnouncingStore } from '../../ports/announcements.ts';
 import { readRedisAddress } from './address.ts';
+import { announcementCommands } from './announcements.ts';
 import { openConnection } from './connection.ts';
 import { epochCommands, watchEpoch } from './epoch.ts';
 import { namesUnder } from './names.ts';
@@ -34,7 +35,7 @@ export type RedisStoreOptions = {
  * Opening does not fail while the server is away: every command then rejects with StoreUnavailable at once, and the
  * connection comes back by itself. It throws a UserError for a bad address, refused credentials, a server that evicts, and in production for replicas that need not follow.
  */
-export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
+export async function openRedisStore(options: RedisStoreOptions): Promise<AnnouncingStore> {
   const { prefix, ...address } = readRedisAddress(options.url);
   const names = namesUnder(options.prefix ?? prefix ?? PREFIX);
   const watch = watchEpoch(names, options.production ? createReplicaCheck(options.onWarning ?? (() => undefined)) : undefined);
@@ -49,6 +50,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     kind: 'redis',
     ...slotCommands(connection, names, watch),
     ...epochCommands(connection, names, watch),
+    announcements: announcementCommands(connection, names),
     close: connection.close,
   };
 }

@@ -1,5 +1,5 @@
 /** Raised with every change of the tables; a file of another version is not opened. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /**
  * One file holds nonces, claims and limits, so that one transaction decides (contract.md section 10). Columns are named as
@@ -42,6 +42,11 @@ CREATE INDEX reservationKeep ON reservation (keepUntilMs) WHERE state <> 'open';
 CREATE TABLE total (merchant TEXT, counter TEXT, committed INTEGER NOT NULL, reserved INTEGER NOT NULL, windowEndsMs INTEGER NOT NULL,
   PRIMARY KEY (merchant, counter)) STRICT, WITHOUT ROWID;
 CREATE INDEX totalEnds ON total (windowEndsMs) WHERE reserved = 0;
+
+CREATE TABLE announcement (version INTEGER PRIMARY KEY, topic TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+  actor TEXT NOT NULL, reason TEXT NOT NULL, atMs INTEGER NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, restored INTEGER NOT NULL) STRICT;
+CREATE INDEX announcementSubject ON announcement (topic, subject, atMs);
+CREATE TABLE acknowledgement (instance TEXT PRIMARY KEY, version INTEGER NOT NULL, problem TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 PRAGMA user_version = ${SCHEMA_VERSION};
 `;

@@ -47,6 +47,14 @@ const SQL = {
   makeSlot: 'INSERT OR IGNORE INTO slot VALUES (?, NULL)',
   openSlot: 'INSERT OR REPLACE INTO slot VALUES (?, ?)',
   closeSlots: 'UPDATE slot SET epoch = NULL',
+
+  announcementVersion: 'SELECT max(version) AS version FROM announcement',
+  announcementsSince: `SELECT version, kind, subject, actor, reason, atMs, before, after, restored FROM announcement
+    WHERE version > ? ORDER BY version`,
+  latestAnnouncement: 'SELECT max(atMs) AS atMs FROM announcement WHERE topic = ? AND subject = ?',
+  putAnnouncement: 'INSERT INTO announcement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  allAcknowledgements: 'SELECT instance, version, problem FROM acknowledgement',
+  putAcknowledgement: 'INSERT OR REPLACE INTO acknowledgement VALUES (?, ?, ?)',
 } as const;
 
 export type Statements = Readonly<Record<keyof typeof SQL, StatementSync>>;

@@ -1,6 +1,8 @@
 import { systemClock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/user-error.ts';
-import { type Store, StoreUnavailable } from '../../ports/store.ts';
+import type { AnnouncingStore } from '../../ports/announcements.ts';
+import { StoreUnavailable } from '../../ports/store.ts';
+import { announcementCommands } from './announcements.ts';
 import { decisions, epochs, questions } from './commands.ts';
 import { readEpoch } from './epoch.ts';
 import { isBusy, readFailure } from './failure.ts';
@@ -28,7 +30,7 @@ const BUSY_TIMEOUT_MS_MAX = 50;
  *
  * Throws a UserError for a file that cannot be used, StoreUnavailable when other processes are opening it for too long.
  */
-export async function openSqliteStore({ file, busyTimeoutMs = 10, giveUpMs = 1000 }: SqliteOptions): Promise<Store> {
+export async function openSqliteStore({ file, busyTimeoutMs = 10, giveUpMs = 1000 }: SqliteOptions): Promise<AnnouncingStore> {
   const timeoutMs = Math.min(busyTimeoutMs, BUSY_TIMEOUT_MS_MAX);
   let former: Access = await openFirst(file, timeoutMs, giveUpMs);
   let current: Access | undefined = former;
@@ -51,6 +53,7 @@ export async function openSqliteStore({ file, busyTimeoutMs = 10, giveUpMs = 100
     ...decisions(transactions),
     ...questions(transactions),
     ...epochs(transactions),
+    announcements: announcementCommands(transactions),
     epoch: async () => {
       if (!isPresent()) attempt(reconnect);
       return { state: await transactions.read(({ statements, identity }) => readEpoch(statements, identity.text)) };

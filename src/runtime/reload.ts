@@ -1,0 +1,65 @@
+import type { GatewayConfig } from '../config/schema.ts';
+import { UserError } from '../lib/user-error.ts';
+import { loadRegistry } from '../registry/load.ts';
+import type { Snapshot } from '../registry/snapshot.ts';
+
+export type ReloadOptions = {
+  readonly config: GatewayConfig;
+  /** Reads gateway.yaml anew; throws a UserError with everything that is wrong. */
+  readonly readConfig: () => GatewayConfig;
+  /** The new configuration is in use. */
+  readonly onTaken: (config: GatewayConfig) => Promise<void>;
+  readonly onRefused: (problem: string) => void;
+  /** Keys of gateway.yaml that changed and are read at the start only. */
+  readonly onDeferred: (keys: readonly string[]) => void;
+};
+
+export type Registry = {
+  /** What is in use now. A request takes it once, before it waits for anything, and so ends as it began. */
+  readonly snapshot: () => Snapshot;
+  /** Reads every file anew and swaps the whole, or keeps the old one. Returns what was wrong, else ''. Rejects only for a fault of ours. */
+  readonly reload: () => Promise<string>;
+};
+
+/** What takes effect by a reload; everything else of gateway.yaml is joined to sockets, files and processes that are open. */
+const RELOADED: readonly string[] = ['file', 'hosts', 'operations', 'plans', 'merchants', 'blocked', 'revocation', 'authorities'];
+
+/** Merchants, plans, operations, hosts, blocked certificates and CRLs, read whole and swapped whole. Throws a UserError at the first load. */
+export function createRegistry(options: ReloadOptions): Registry {
+  let snapshot = loadRegistry(options.config);
+  let reloading: Promise<string> = Promise.resolve('');
+
+  const reloadOnce = async (): Promise<string> => {
+    try {
+      const config = options.readConfig();
+      snapshot = loadRegistry(config);
+      const deferred = findDeferred(options.config, config);
+      if (deferred.length > 0) options.onDeferred(deferred);
+      await options.onTaken(config);
+      return '';
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      options.onRefused(error.message);
+      return error.message;
+    }
+  };
+
+  return {
+    snapshot: () => snapshot,
+    // One after the other: what was asked for later must see files that were written later.
+    reload: () => {
+      reloading = reloading.then(reloadOnce, reloadOnce);
+      return reloading;
+    },
+  };
+}
+
+function findDeferred(started: GatewayConfig, now: GatewayConfig): string[] {
+  const withoutLists = ({ authorities }: GatewayConfig) => authorities.map(({ name, certificates }) => ({ name, certificates }));
+  const keys = (Object.keys(now) as (keyof GatewayConfig)[]).filter((key) => !RELOADED.includes(key));
+  const differs = (a: unknown, b: unknown): boolean => JSON.stringify(a) !== JSON.stringify(b);
+  return [
+    ...keys.filter((key) => differs(started[key], now[key])),
+    ...(differs(withoutLists(started), withoutLists(now)) ? ['authorities'] : []),
+  ];
+}

@@ -1,0 +1,147 @@
+import { join } from 'node:path';
+import type { Standing } from '../admission/admit.ts';
+import type { GatewayConfig } from '../config/schema.ts';
+import type { ListenerAuthority } from '../identity/authorities.ts';
+import { createCrlReader } from '../identity/crl-reader.ts';
+import { createCrls } from '../identity/crls.ts';
+import type { Registers } from '../identity/identify.ts';
+import { systemClock } from '../lib/clock.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import type { Event } from '../pipeline/event.ts';
+import type { Announced } from '../ports/announcements.ts';
+import type { Snapshot } from '../registry/snapshot.ts';
+import { createAnnouncementKeeper } from './announcement-keeper.ts';
+import { createRegistry } from './reload.ts';
+import type { openState } from './state.ts';
+
+type AnnouncingState = Awaited<ReturnType<typeof openState>>;
+
+export type RevocationOptions = {
+  readonly config: GatewayConfig;
+  readonly readConfig: () => GatewayConfig;
+  readonly authorities: readonly ListenerAuthority[];
+  /** Opened once the registry is there, since the store's slots are named by its merchants. */
+  readonly openState: (merchantNumbers: () => readonly string[]) => Promise<AnnouncingState>;
+  readonly event: Event;
+  readonly metrics: Metrics;
+  /** Closes the connections of certificates that are no longer served; returns how many. */
+  readonly closeUnserved: () => number;
+};
+
+/** What ends an identity, kept current while the gateway runs: files, operators' changes, revocation lists, and time. */
+export type Revocation = {
+  readonly state: AnnouncingState;
+  readonly snapshot: () => Snapshot;
+  readonly registers: () => Registers;
+  readonly standing: () => Standing;
+  /** Reads all files and lists anew. Never rejects. */
+  readonly reload: () => Promise<void>;
+  /** The first look, before the listeners open. */
+  readonly look: () => Promise<void>;
+  readonly start: () => void;
+  readonly stop: () => void;
+};
+
+/** Twice a second: files of lists, and connections whose certificate or binding has ended by time. */
+const LOOK_EVERY_MS = 500;
+const { nowMs, monotonicMs } = systemClock;
+
+/** Puts together whatever may end an identity. Throws a UserError when the configuration cannot be used at all. */
+export async function openRevocation(options: RevocationOptions): Promise<Revocation> {
+  const { config, event } = options;
+  const close = () => options.metrics.closedConnections.inc(options.closeUnserved());
+  const lists = followLists(options);
+  const registry = openRegistry(options, async (next) => {
+    lists.follow(next);
+    void lists.crls.look(true).then(close);
+    close();
+    await state.keeper.welcome().catch((error: Error) => event.alarm('new merchants wait for the store', { cause: error.message }));
+  });
+  const reload = () =>
+    registry.reload().catch((error: Error) => {
+      event.alarm('the configuration could not be read', { cause: error.stack });
+      return 'a fault in hufu itself; its log says more';
+    });
+  const state = await options.openState(() => registry.snapshot().merchantNumbers);
+  const keeper = createAnnouncementKeeper({
+    announcements: state.announcements,
+    journal: state.journal,
+    instance: config.instance,
+    epoch: state.keeper.epoch,
+    written: () => writtenBans(registry.snapshot(), nowMs()),
+    onBans: (version) => {
+      options.metrics.announcementVersion.set(version);
+      close();
+    },
+    onChanges: reload,
+    onAlarm: (line) => event.alarm(line, {}),
+    monotonicMs,
+  });
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    state,
+    snapshot: registry.snapshot,
+    registers: () => ({ snapshot: registry.snapshot(), bans: keeper.bans(), crls: lists.crls }),
+    standing: () => (keeper.isConfirmed() ? state.keeper.standing() : { kind: 'closed', code: 'STORE_UNAVAILABLE' }),
+    reload: async () => void (await reload()),
+    look: async () => {
+      await lists.crls.look(true);
+      await keeper.look();
+    },
+    start: () => {
+      keeper.start();
+      timer = setInterval(() => void lists.crls.look().then(close), LOOK_EVERY_MS);
+      timer.unref();
+    },
+    stop: () => {
+      keeper.stop();
+      clearInterval(timer);
+    },
+  };
+}
+
+function followLists({ config, authorities, event, metrics }: RevocationOptions) {
+  let { revocation } = config;
+  const crls = createCrls({
+    authorities,
+    reader: createCrlReader({ directory: join(config.dataDirectory, 'crls'), bounds: () => revocation }),
+    nowMs,
+    onAlarm: (line) => event.alarm(line, {}),
+    onTaken: (authority, nextUpdateMs) => metrics.crlNextUpdate.set({ authority }, nextUpdateMs / 1000),
+  });
+  const follow = (next: GatewayConfig) => {
+    ({ revocation } = next);
+    crls.follow(next);
+  };
+  follow(config);
+  return { crls, follow };
+}
+
+function openRegistry(
+  { config, readConfig, event, metrics }: RevocationOptions,
+  onTaken: (config: GatewayConfig) => Promise<void>,
+): ReturnType<typeof createRegistry> {
+  return createRegistry({
+    config,
+    readConfig,
+    onTaken: (next) => {
+      metrics.reloads.inc({ result: 'taken' });
+      return onTaken(next);
+    },
+    onRefused: (problem) => {
+      metrics.reloads.inc({ result: 'refused' });
+      event.alarm('the configuration was not taken; the old one stays in use', { problem });
+    },
+    onDeferred: (keys) => event.alarm('changes of gateway.yaml take effect at the next start only', { keys }),
+  });
+}
+
+/** What the files forbid, as announcements. */
+function writtenBans(snapshot: Snapshot, atMs: number): Announced[] {
+  const common = { actor: 'configuration', reason: 'written in the configuration', atMs, before: '', after: '' };
+  const suspended = snapshot.merchantNumbers.filter((number) => snapshot.findMerchant(number)?.status === 'suspended');
+  return [
+    ...suspended.map((subject): Announced => ({ kind: 'suspend', subject, ...common })),
+    ...[...snapshot.blocked].map((subject): Announced => ({ kind: 'block', subject, ...common })),
+  ];
+}
