@@ -23,6 +23,7 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import('./certificate/command.ts'),
   },
   { name: 'inventory', summary: 'every key, certificate, suite and binding, and when it ends', load: () => import('./inventory.ts') },
+  { name: 'doctor', summary: 'explain why a merchant cannot connect', load: () => import('./doctor.ts') },
   { name: 'journal', summary: 'verify and read the journal', load: () => import('./journal.ts') },
 ];
 

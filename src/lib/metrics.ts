@@ -7,8 +7,10 @@ export type Metrics = {
   readonly seconds: Histogram<'operation'>;
   readonly stageSeconds: Histogram<'stage'>;
   readonly alarms: Counter<string>;
-  readonly connections: Gauge<string>;
-  readonly refusedConnections: Counter<'reason'>;
+  readonly connections: Gauge<'listener'>;
+  readonly refusedConnections: Counter<'listener' | 'reason'>;
+  readonly evictedConnections: Counter<'listener'>;
+  readonly forgedIdentities: Counter<'listener'>;
 };
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -40,11 +42,23 @@ export function createMetrics(): Metrics {
       registers,
     }),
     alarms: new Counter({ name: 'hufu_alarms_total', help: 'Events that a person must look at', registers }),
-    connections: new Gauge({ name: 'hufu_connections', help: 'Open merchant connections', registers }),
+    connections: new Gauge({ name: 'hufu_connections', help: 'Open merchant connections', labelNames: ['listener'], registers }),
     refusedConnections: new Counter({
       name: 'hufu_refused_connections_total',
       help: 'Connections closed before HTTP',
-      labelNames: ['reason'],
+      labelNames: ['listener', 'reason'],
+      registers,
+    }),
+    evictedConnections: new Counter({
+      name: 'hufu_evicted_connections_total',
+      help: 'Connections closed to make room for others',
+      labelNames: ['listener'],
+      registers,
+    }),
+    forgedIdentities: new Counter({
+      name: 'hufu_forged_identities_total',
+      help: 'Requests whose headers name another client certificate than the one of the connection',
+      labelNames: ['listener'],
       registers,
     }),
   };

@@ -1,28 +1,37 @@
-import type { AddressInfo } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Peer } from '../protocol/messages.ts';
+import type { ConnectionLimits } from './connections.ts';
+import { createGate, type Gate, type Passed, type RefusedReason } from './gate.ts';
 import { createMerchantHttp, type HttpOptions } from './http.ts';
-import { createMerchantPath, type MerchantPathOptions } from './merchant-path.ts';
+import { createMerchantPath, type Guest, type MerchantPathOptions } from './merchant-path.ts';
 import { cutStalled } from './stalled.ts';
-import { TLS_POLICY } from './tls-policy.ts';
+import { rotateTicketKeys } from './ticket-keys.ts';
+import { createTlsServers, type TlsServersOptions } from './tls-servers.ts';
 
-export type InternetOptions = Omit<MerchantPathOptions, 'peerOf' | 'channel' | 'isDraining'> &
-  HttpOptions & {
+export type InternetOptions = Omit<MerchantPathOptions, 'guestOf' | 'closes'> &
+  HttpOptions &
+  ConnectionLimits &
+  TlsServersOptions & {
     readonly address: string;
     readonly port: number;
-    /** PEM texts: our certificate with its chain, its key, and the authorities whose client certificates are looked at. */
-    readonly certificate: string;
-    readonly key: string;
-    readonly authorities: readonly string[];
-    readonly connectionsMax: number;
-    readonly handshakeTimeoutMs: number;
+    /** CIDR; undefined: clients may come from anywhere. */
+    readonly networks?: readonly string[];
+    /** CIDR of balancers that speak the PROXY protocol before TLS. */
+    readonly proxies: readonly string[];
+    /** What ticket keys are made of, 32 bytes. */
+    readonly ticketSecret: Buffer;
     /** Who is at the other end; undefined: the socket is destroyed before HTTP. */
     readonly readPeer: (socket: TLSSocket) => Peer | undefined;
+    /** Behind a balancer: whose a request is, when `readPeer` said that the balancer is ours. Undefined: the request is refused. */
+    readonly findForwardedPeer?: (request: IncomingMessage, balancer: Peer) => Peer | undefined;
+    readonly monotonicMs: () => number;
     readonly onConnections: (count: number) => void;
-    /** A connection was closed before HTTP, and why. */
-    readonly onRefused: (reason: 'certificate' | 'handshake') => void;
     /** A bug of ours ended one connection; nothing else may end with it. */
     readonly onFault: (error: unknown) => void;
+    /** An open connection was closed to make room for another. */
+    readonly onEvicted: () => void;
   };
 
 export type Listener = {
@@ -32,82 +41,139 @@ export type Listener = {
 };
 
 /** Fails closed: a certificate that our reader stumbles over belongs to nobody. */
-function findPeer({ readPeer, onFault, onRefused }: InternetOptions, socket: TLSSocket): Peer | undefined {
+function findPeer({ readPeer, onFault }: InternetOptions, socket: TLSSocket): Peer | undefined {
   try {
-    const peer = readPeer(socket);
-    if (!peer) onRefused('certificate');
-    return peer;
+    return readPeer(socket);
   } catch (error) {
     onFault(error);
     return undefined;
   }
 }
 
-/**
- * The door to the internet. TLS server and HTTP server are two objects: a socket is handed over only after its certificate
- * was read and checked, so that a stranger's first flight never reaches the handler (contract.md section 2).
- */
-export function listenInternet(options: InternetOptions): Promise<Listener> {
-  const peers = new WeakMap<TLSSocket, Peer>();
-  const sockets = new Set<TLSSocket>();
-  let draining = false;
-  const path = createMerchantPath({ ...options, channel: 'internet', peerOf: (socket) => peers.get(socket), isDraining: () => draining });
-  const http = createMerchantHttp(options, (request, response) => {
-    path(request, response).catch((error) => {
-      options.onFault(error);
-      response.destroy();
-    });
-  });
-  const stopCutting = cutStalled(sockets, options.requestTimeoutMs);
-  const tls = createTlsServer({
-    ...TLS_POLICY,
-    ALPNProtocols: [...TLS_POLICY.ALPNProtocols],
-    cert: options.certificate,
-    key: options.key,
-    ca: [...options.authorities],
-    requestCert: true,
-    // We decide ourselves, below: an expired certificate of ours is told so by a signed 403, a stranger sees a closed socket.
-    rejectUnauthorized: false,
-    handshakeTimeout: options.handshakeTimeoutMs,
-  });
-  tls.maxConnections = options.connectionsMax;
-  tls.on('secureConnection', (socket) => {
+/** The name TLS was asked for. Node does not show it for every resumed session; where it does, both readings must be one. */
+function isSameName({ servername }: TLSSocket, { serverName }: Passed): boolean {
+  return typeof servername !== 'string' || servername.toLowerCase() === serverName;
+}
+
+/** Who came through: known by socket, until it closes. */
+type Hall = { readonly guests: WeakMap<object, Guest>; readonly passed: WeakMap<object, Passed>; readonly sockets: Set<TLSSocket> };
+
+/** Looks at each socket whose handshake is complete, and lets in whose certificate is in order. */
+function createReception(
+  options: InternetOptions,
+  gate: Gate,
+  hall: Hall,
+  letIn: (socket: TLSSocket) => void,
+): (socket: TLSSocket) => void {
+  const { guests, passed, sockets } = hall;
+  const find = options.findForwardedPeer;
+  const findRefusal = (socket: TLSSocket, met: Passed, peer: Peer | undefined): RefusedReason | undefined => {
+    if (!isSameName(socket, met)) return 'server_name';
+    return peer ? gate.connections.proven(met.connection, peer.thumbprint) : 'certificate';
+  };
+  return (socket) => {
+    const met = gate.find(socket);
     const peer = findPeer(options, socket);
-    if (!peer) {
+    const refusal = met ? findRefusal(socket, met, peer) : 'handshake';
+    if (refusal || !met || !peer) {
+      options.onRefused(refusal ?? 'certificate');
       socket.destroy();
       return;
     }
-    peers.set(socket, peer);
+    met.through(socket);
+    guests.set(socket, {
+      peerOf: (request) => (find ? find(request, peer) : peer),
+      address: met.connection.address,
+      isBalancer: find !== undefined,
+      serverName: met.serverName,
+    });
+    passed.set(socket, met);
     sockets.add(socket);
     options.onConnections(sockets.size);
     socket.on('close', () => {
       sockets.delete(socket);
       options.onConnections(sockets.size);
     });
-    http.emit('connection', socket);
+    letIn(socket);
+  };
+}
+
+/** The merchant path over HTTP, with a connection's requests counted. */
+function createCountedHttp(
+  options: InternetOptions,
+  { connections }: Gate,
+  { guests, passed }: Hall,
+  isDraining: () => boolean,
+): HttpServer {
+  const path = createMerchantPath({
+    ...options,
+    guestOf: (request) => guests.get(request.socket),
+    closes: ({ socket }) => {
+      const met = passed.get(socket);
+      return isDraining() || (met !== undefined && connections.isLast(met.connection));
+    },
   });
-  tls.on('tlsClientError', (_error, socket) => {
-    options.onRefused('handshake');
-    socket.destroy();
+  return createMerchantHttp(options, (request, response) => {
+    const met = passed.get(request.socket);
+    // Behind the last request of a connection nothing is read: the answer to that one closes it.
+    if (!met || !connections.begin(met.connection)) return;
+    response.once('close', () => connections.end(met.connection));
+    path(request, response).catch((error) => {
+      options.onFault(error);
+      response.destroy();
+    });
   });
-  const drain = async (timeoutMs: number): Promise<void> => {
-    draining = true;
-    tls.close();
+}
+
+/** Closes idle connections until all are closed, the others when the time is over. */
+async function emptyOut(http: HttpServer, sockets: ReadonlySet<TLSSocket>, timeoutMs: number): Promise<void> {
+  http.closeIdleConnections();
+  const endsAtMs = performance.now() + timeoutMs;
+  while (sockets.size > 0 && performance.now() < endsAtMs) {
     http.closeIdleConnections();
-    const endsAtMs = performance.now() + timeoutMs;
-    while (sockets.size > 0 && performance.now() < endsAtMs) {
-      http.closeIdleConnections();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  for (const socket of sockets) socket.destroy();
+}
+
+/**
+ * A door for merchants. TLS server and HTTP server are two objects: a socket is handed over only after its certificate
+ * was read and checked, so that a stranger's first flight never reaches the handler (contract.md section 2).
+ */
+export function listenInternet(options: InternetOptions): Promise<Listener> {
+  const hall: Hall = { guests: new WeakMap(), passed: new WeakMap(), sockets: new Set() };
+  let draining = false;
+  const servers = createTlsServers(options);
+  const serverOf = (name: string | undefined): TlsServer =>
+    (servers.find(({ hosts }) => name !== undefined && hosts.includes(name)) ?? servers[0]).server;
+  const gate = createGate({ ...options, serverOf });
+  const http = createCountedHttp(options, gate, hall, () => draining);
+  const receive = createReception(options, gate, hall, (socket) => http.emit('connection', socket));
+  for (const { server } of servers) server.on('secureConnection', receive);
+  const stopCutting = cutStalled(hall.sockets, options.requestTimeoutMs);
+  const stopRotating = rotateTicketKeys(options.ticketSecret, servers, options.nowMs);
+  const door = createTcpServer({ noDelay: true }, gate.accept);
+  const stop = () => {
+    gate.connections.closeAll();
     http.close();
     stopCutting();
+    stopRotating();
+  };
+  const drain = async (timeoutMs: number): Promise<void> => {
+    draining = true;
+    door.close();
+    await emptyOut(http, hall.sockets, timeoutMs);
+    stop();
   };
   return new Promise((resolve, reject) => {
-    tls.once('error', reject);
-    tls.listen(options.port, options.address, () => {
-      tls.removeListener('error', reject).on('error', options.onFault);
-      resolve({ port: (tls.address() as AddressInfo).port, drain });
+    const fail = (error: Error): void => {
+      stop();
+      reject(error);
+    };
+    door.once('error', fail);
+    door.listen(options.port, options.address, () => {
+      door.removeListener('error', fail).on('error', options.onFault);
+      resolve({ port: (door.address() as AddressInfo).port, drain });
     });
   });
 }

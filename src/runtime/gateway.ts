@@ -1,25 +1,20 @@
-import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import type { GatewayConfig } from '../config/schema.ts';
 import { createCore } from '../forward/core-client.ts';
-import { loadAuthorities, trustOptions } from '../identity/authorities.ts';
-import { readPeer } from '../identity/peer.ts';
 import { loadKeyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
-import { type InternetOptions, type Listener, listenInternet } from '../listeners/internet.ts';
 import { listenStatus, type Readiness, type StatusListener } from '../listeners/status.ts';
-import { createEvent, type Event } from '../pipeline/event.ts';
-import { handle } from '../pipeline/handle.ts';
-import type { Stages } from '../pipeline/stages.ts';
+import { createEvent } from '../pipeline/event.ts';
 import { loadRegistry } from '../registry/load.ts';
+import { type DoorPorts, openDoors } from './doors.ts';
 import { tellListenProblems } from './listen-problems.ts';
 import { wireStages } from './stages.ts';
 import { openState, type State } from './state.ts';
 
 export type RunningGateway = {
-  readonly ports: { readonly internet: number; readonly status: number };
+  readonly ports: DoorPorts & { readonly status: number };
   /** Where this machine reaches the status listener, without path. */
   readonly statusUrl: string;
   /** Answers what has arrived, settles, closes journal and store; at most about `timeoutMs`. */
@@ -53,21 +48,20 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   };
   try {
     await state.keeper.look(); // before the listeners open, every journal of this host is replayed into the store
-    const bodyBytesMax = snapshot.bodyBytesMax;
-    const internet = await startInternet(config, stages, metrics, event, bodyBytesMax);
+    const doors = await openDoors({ config, stages, snapshot, metrics, event, log, ticketSecret: keyring.ticketSecret.key });
     let draining = false;
     const status = await startStatus(config, () => [...readinessOf(state), drainingOf(draining)], metrics).catch(async (error) => {
-      await internet.drain(0);
+      await doors.drain(0);
       throw error;
     });
     state.keeper.start();
     sweep.start();
     return {
-      ports: { internet: internet.port, status: status.port },
+      ports: { ...doors.ports, status: status.port },
       statusUrl: localUrl(config.listeners.status.address, status.port),
       stop: async (timeoutMs) => {
         draining = true;
-        await internet.drain(timeoutMs);
+        await doors.drain(timeoutMs);
         await closeBehind(timeoutMs).finally(status.close);
       },
     };
@@ -75,31 +69,6 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     await closeBehind(0);
     throw error;
   }
-}
-
-function startInternet(config: GatewayConfig, stages: Stages, metrics: Metrics, event: Event, bodyBytesMax: number): Promise<Listener> {
-  const { internet } = config.listeners;
-  const authorities = loadAuthorities(
-    config.authorities.filter(({ name }) => internet.authorities.includes(name)),
-    config.identity,
-  );
-  const options: InternetOptions = {
-    ...internet,
-    certificate: readFileSync(internet.certificate, 'utf8'),
-    key: readFileSync(internet.key, 'utf8'),
-    authorities: trustOptions(authorities).ca,
-    bodyBytesMax,
-    handle: (arrived) => handle(arrived, stages),
-    refuse: stages.refuse,
-    readPeer: (socket) => readPeer(socket, authorities, systemClock.nowMs()),
-    onConnections: (count) => metrics.connections.set(count),
-    onRefused: (reason) => metrics.refusedConnections.inc({ reason }),
-    onFault: (error) =>
-      event.alarm('a connection ended by a fault of ours', { cause: error instanceof Error ? error.stack : String(error) }),
-    nowMs: systemClock.nowMs,
-  };
-  const where = { name: 'the merchant listener', ...internet, variable: 'HUFU_PORT_INTERNET' };
-  return tellListenProblems(where, () => listenInternet(options));
 }
 
 function startStatus(config: GatewayConfig, readiness: () => readonly Readiness[], metrics: Metrics): Promise<StatusListener> {
