@@ -26,6 +26,7 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: 'merchant', summary: 'add, bind, unbind, suspend, resume and show merchants', load: () => import('./merchant.ts') },
   { name: 'block', summary: 'refuse certificates at once, whatever their authority says', load: () => import('./block.ts') },
   { name: 'reload', summary: 'have every running gateway read its files anew', load: () => import('./reload.ts') },
+  { name: 'doctor', summary: 'explain why a merchant cannot connect', load: () => import('./doctor.ts') },
   { name: 'journal', summary: 'verify and read the journal', load: () => import('./journal.ts') },
 ];
 

@@ -1,6 +1,8 @@
 import { type CertificateFile, checkKeyBelongs, loadCertificateFile, loadPrivateKey } from '../certificates/files.ts';
+import { isForHost, keyKindOf } from '../certificates/server-names.ts';
 import { UserError } from '../lib/user-error.ts';
 import { ALGORITHM_NAMES, findKeyProblem } from '../protocol/algorithms.ts';
+import { merchantListeners } from './listeners.ts';
 import type { Report } from './problems.ts';
 import type { GatewayConfig } from './schema.ts';
 import type { YamlFile, YamlPath } from './yaml-file.ts';
@@ -14,9 +16,15 @@ export type NamedCertificate = {
 
 /** Every certificate and key file of gateway.yaml. */
 export function namedCertificates(config: GatewayConfig): NamedCertificate[] {
-  const { internet } = config.listeners;
-  const base = ['listeners', 'internet'];
-  const server = { path: [...base, 'certificate'], certificate: internet.certificate, key: { path: [...base, 'key'], file: internet.key } };
+  const servers = merchantListeners(config).flatMap(({ name, listener }) => {
+    const base = ['listeners', name];
+    const row = (path: YamlPath, pair: { readonly certificate: string; readonly key: string }): NamedCertificate => ({
+      path: [...path, 'certificate'],
+      certificate: pair.certificate,
+      key: { path: [...path, 'key'], file: pair.key },
+    });
+    return [row(base, listener), ...listener.certificates.map((pair, index) => row([...base, 'certificates', index], pair))];
+  });
   const authorities = config.authorities.flatMap(({ certificates }, i) =>
     certificates.map((certificate, k) => ({ path: ['authorities', i, 'certificates', k], certificate })),
   );
@@ -25,13 +33,14 @@ export function namedCertificates(config: GatewayConfig): NamedCertificate[] {
     certificate,
     key: { path: ['answers', 'keys', i, 'key'], file: key },
   }));
-  return [server, ...authorities, ...answers];
+  return [...servers, ...authorities, ...answers];
 }
 
 /** Whether every certificate and key can be read, is valid now, and belongs to the other. */
 export function checkFiles(source: YamlFile, config: GatewayConfig, nowMs: number, report: Report): void {
   for (const named of namedCertificates(config)) checkCertificate(source, named, nowMs, report);
   checkAuthorities(source, config, report);
+  checkServerNames(source, config, report);
   checkRefusalKey(source, config, report);
 }
 
@@ -64,6 +73,29 @@ function checkAuthorities(source: YamlFile, config: GatewayConfig, report: Repor
             `${file} is not the certificate of an authority (basicConstraints CA:TRUE)`,
           ),
         );
+    }
+  }
+}
+
+/** A further server certificate that no client would ever be shown is a mistake: one for no host of ours, or a second of its kind. */
+function checkServerNames(source: YamlFile, config: GatewayConfig, report: Report): void {
+  for (const { name, listener } of merchantListeners(config)) {
+    const first = findCertificate(listener.certificate);
+    const taken = new Set(
+      first && config.hosts.filter((host) => isForHost(first.x509, host)).map((host) => `${keyKindOf(first.x509)} ${host}`),
+    );
+    for (const [index, { certificate }] of listener.certificates.entries()) {
+      const loaded = findCertificate(certificate);
+      if (!loaded) continue;
+      const uses = config.hosts.filter((host) => isForHost(loaded.x509, host)).map((host) => `${keyKindOf(loaded.x509)} ${host}`);
+      const problem =
+        uses.length === 0
+          ? 'is for none of `hosts`'
+          : uses.every((use) => taken.has(use))
+            ? 'is never shown: an earlier certificate with the same kind of key is for the same hosts'
+            : undefined;
+      if (problem) report(source.problem(['listeners', name, 'certificates', index, 'certificate'], `${certificate} ${problem}`));
+      for (const use of uses) taken.add(use);
     }
   }
 }

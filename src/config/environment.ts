@@ -4,6 +4,7 @@ import { fileProblem, type Report } from './problems.ts';
 export type Overrides = {
   readonly instance?: string;
   readonly internetPort?: number;
+  readonly dedicatedPort?: number;
   readonly statusPort?: number;
   readonly corePort?: number;
   readonly dataDirectory?: string;
@@ -27,6 +28,12 @@ export const ENVIRONMENT: readonly Row[] = [
     reason: 'instance, so that several gateways can share one gateway.yaml; instances must list it',
   },
   { variable: 'HUFU_PORT_INTERNET', target: 'internetPort', kind: 'port', reason: 'listeners.internet.port' },
+  {
+    variable: 'HUFU_PORT_DEDICATED',
+    target: 'dedicatedPort',
+    kind: 'port',
+    reason: 'listeners.dedicated.port, where that listener is written',
+  },
   { variable: 'HUFU_PORT_STATUS', target: 'statusPort', kind: 'port', reason: 'listeners.status.port' },
   { variable: 'HUFU_PORT_CORE', target: 'corePort', kind: 'port', reason: 'the port of core.url' },
   { variable: 'HUFU_DATA', target: 'dataDirectory', kind: 'path', reason: 'dataDirectory, relative to the working directory' },

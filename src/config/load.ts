@@ -2,11 +2,10 @@ import { dirname, resolve } from 'node:path';
 import { checkFiles } from './check-files.ts';
 import { checkShape, describe } from './check-shape.ts';
 import { type Overrides, readEnvironment } from './environment.ts';
-import { isLoopback } from './loopback.ts';
+import { checkListeners, resolveListeners } from './listeners.ts';
 import { type ConfigurationProblem, checkNone, type Report } from './problems.ts';
 import { checkProduction } from './production.ts';
 import { GATEWAY, type GatewayConfig, type Profile } from './schema.ts';
-import { hint } from './suggest.ts';
 import { readYamlFile, type YamlFile } from './yaml-file.ts';
 
 export type LoadOptions = {
@@ -68,7 +67,6 @@ function resolveConfig(source: YamlFile, written: Written, overrides: Overrides,
   const certificatesDirectory =
     overrides.certificatesDirectory === undefined ? here(written.certificatesDirectory) : resolve(overrides.certificatesDirectory);
   const certificate = (path: string) => resolve(certificatesDirectory, path);
-  const { internet, status } = written.listeners;
   return {
     ...written,
     file: source.file,
@@ -77,16 +75,12 @@ function resolveConfig(source: YamlFile, written: Written, overrides: Overrides,
     dataDirectory,
     certificatesDirectory,
     secretsDirectory: resolve(dataDirectory, written.secretsDirectory ?? 'keys'),
-    listeners: {
-      internet: {
-        ...internet,
-        address: internet.address ?? (profile === 'development' ? '127.0.0.1' : '0.0.0.0'),
-        port: overrides.internetPort ?? internet.port,
-        certificate: certificate(internet.certificate),
-        key: certificate(internet.key),
-      },
-      status: { ...status, port: overrides.statusPort ?? status.port },
-    },
+    listeners: resolveListeners(
+      written.listeners,
+      profile,
+      { internet: overrides.internetPort, dedicated: overrides.dedicatedPort, status: overrides.statusPort },
+      certificate,
+    ),
     authorities: written.authorities.map(({ name, certificates, crls }) => ({
       name,
       certificates: certificates.map(certificate),
@@ -140,18 +134,7 @@ function checkMeaning(source: YamlFile, config: GatewayConfig, report: Report): 
     report,
     'keyid',
   );
-  const known = authorities.map(({ name }) => name);
-  for (const [index, name] of config.listeners.internet.authorities.entries()) {
-    if (!known.includes(name))
-      report(
-        source.problem(
-          ['listeners', 'internet', 'authorities', index],
-          `there is no authority ${describe(name)} in authorities${hint(name, known)}`,
-        ),
-      );
-  }
-  if (config.profile === 'development' && !isLoopback(config.listeners.internet.address))
-    report(source.problem(['listeners', 'internet', 'address'], 'the development profile listens on loopback only; use 127.0.0.1 or ::1'));
+  checkListeners(source, config, report);
 }
 
 function reportTwice(source: YamlFile, path: string, values: readonly string[], report: Report, key?: string): void {

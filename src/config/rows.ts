@@ -81,6 +81,11 @@ export function section<T extends z.core.$ZodLooseShape>(shape: T, reason: strin
     .meta({ description: reason });
 }
 
+/** A section that is off unless it is written. */
+export function optionalSection<T extends z.core.$ZodLooseShape>(shape: T, reason: string) {
+  return entry(shape).optional().meta({ description: reason });
+}
+
 /** An entry of a list, or a whole file: like a section, but it must be there. */
 export function entry<T extends z.core.$ZodLooseShape>(shape: T) {
   return z.strictObject(shape, { error: sectionError });

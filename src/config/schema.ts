@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { address, BALANCER, DEDICATED, INTERNET, port } from './listener-rows.ts';
 import { boolean, entry, integer, list, numberOf, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
 
 /**
@@ -8,11 +9,6 @@ import { boolean, entry, integer, list, numberOf, OPTIONAL, path, REQUIRED, sect
 
 const instanceName = (standard: string | typeof REQUIRED, reason: string) =>
   text(standard, /^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and - (at most 63 characters)', reason);
-
-const address = <const D extends string | typeof OPTIONAL>(standard: D, reason: string) =>
-  text(standard, /^[0-9A-Fa-f:.]{2,45}$|^localhost$/, 'an IP address or localhost', reason);
-
-const port = (standard: number, reason: string) => integer(standard, 0, 65_535, '', `${reason}; 0 takes any free port`);
 
 const AUTHORITY = entry({
   name: text(REQUIRED, /^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and -', 'what merchant files call this authority'),
@@ -61,35 +57,6 @@ const ANSWER_KEY = entry({
   key: path(REQUIRED, 'PEM private key, relative to certificatesDirectory; readable by its owner only'),
 });
 
-const INTERNET = section(
-  {
-    address: address(OPTIONAL, 'address to listen on; default 0.0.0.0, and 127.0.0.1 in the development profile'),
-    port: port(8443, 'TCP port for merchants'),
-    certificate: path('server.crt', 'PEM chain that merchants see, leaf first; relative to certificatesDirectory'),
-    key: path('server.key', 'its private key; readable by its owner only'),
-    authorities: list(
-      text(REQUIRED, /^.{1,63}$/, 'the name of an authority', 'name of one of `authorities`'),
-      ['merchants'],
-      1,
-      'authorities whose certificates merchants may come with; no other certificate gets as far as HTTP',
-      16,
-    ),
-    connectionsMax: integer(10_000, 1, 1_000_000, '', 'connections at once; further ones are closed, so that memory stays bounded'),
-    headersTimeoutMs: integer(10_000, 100, 120_000, 'ms', 'until the last header of a request; cuts slow senders'),
-    requestTimeoutMs: integer(
-      30_000,
-      100,
-      300_000,
-      'ms',
-      'until the last byte of a request; as long again until its answer is taken, which cuts those who do not read',
-    ),
-    idleTimeoutMs: integer(60_000, 1_000, 600_000, 'ms', 'how long an idle connection is kept'),
-    headerBytesMax: integer(16_384, 4_096, 65_536, 'bytes', 'request line and headers together; larger ones are refused 431'),
-    handshakeTimeoutMs: integer(10_000, 100, 60_000, 'ms', 'until the TLS handshake is complete'),
-  },
-  'Where merchants connect by the internet: TLS 1.2 or 1.3 with a client certificate.',
-);
-
 export const GATEWAY = entry({
   instance: instanceName(
     'gateway-1',
@@ -121,6 +88,8 @@ export const GATEWAY = entry({
   listeners: section(
     {
       internet: INTERNET,
+      dedicated: DEDICATED,
+      balancer: BALANCER,
       status: section(
         {
           address: address('127.0.0.1', 'address to listen on; keep it off the internet'),
@@ -284,6 +253,8 @@ type DeepReadonly<T> = T extends readonly (infer E)[]
 
 type Written = DeepReadonly<z.output<typeof GATEWAY>>;
 
+export type WrittenListeners = Written['listeners'];
+
 export type Profile = 'development' | 'production';
 
 /** The configuration as the program uses it: defaults and environment applied, every path absolute. */
@@ -292,8 +263,8 @@ export type GatewayConfig = Omit<Written, 'secretsDirectory' | 'listeners'> & {
   readonly file: string;
   readonly profile: Profile;
   readonly secretsDirectory: string;
-  readonly listeners: Omit<Written['listeners'], 'internet'> & {
-    readonly internet: Omit<Written['listeners']['internet'], 'address'> & { readonly address: string };
+  readonly listeners: Omit<WrittenListeners, 'internet'> & {
+    readonly internet: Omit<WrittenListeners['internet'], 'address'> & { readonly address: string };
   };
   /** `sqlite:` and an absolute path, or a redis:// URL. */
   readonly store: string;

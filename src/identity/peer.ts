@@ -11,7 +11,12 @@ import type { ListenerAuthority } from './authorities.ts';
 import { createRecent, type Recent } from './recent.ts';
 
 /** A leaf whose signature verified under the key of a known authority. What is wrong with it never changes, but for time. */
-type Known = { readonly peer: Peer; readonly problem: string | undefined; readonly chainDepthMax: number };
+type Known = {
+  readonly peer: Peer;
+  readonly problem: string | undefined;
+  readonly chainDepthMax: number;
+  readonly authority: ListenerAuthority;
+};
 
 /** How many certificates are remembered for one set of authorities; strangers' ones never are. */
 const KNOWN_MAX = 4096;
@@ -46,6 +51,17 @@ function isLongerThan(max: number, leaf: X509Certificate): boolean {
     if (count > max) return true;
   }
   return false;
+}
+
+/** As readPeer, for a certificate that was not seen in a handshake of ours; `isPathGood` judges the authority's own path. */
+export function judgeCertificate(
+  leaf: X509Certificate,
+  authorities: readonly ListenerAuthority[],
+  isPathGood: (authority: ListenerAuthority) => boolean,
+  nowMs: number,
+): Peer | undefined {
+  const known = findKnown(leaf, authorities);
+  return known && judge(known, isPathGood(known.authority), nowMs);
 }
 
 /** Only chooses between acceptance and two refusals of a certificate that one of our authorities signed. */
@@ -93,10 +109,10 @@ function readKnown(der: Uint8Array, thumbprint: string, authority: ListenerAutho
   const { chainDepthMax } = authority.policy;
   try {
     const facts = readCertificate(der);
-    return { peer: peerOf(facts, authority), problem: findProblem(facts, authority), chainDepthMax };
+    return { peer: peerOf(facts, authority), problem: findProblem(facts, authority), chainDepthMax, authority };
   } catch (error) {
     if (!(error instanceof CertificateProblem)) throw error;
-    return { peer: { ...UNREADABLE, authority: authority.name, thumbprint }, problem: error.reason, chainDepthMax };
+    return { peer: { ...UNREADABLE, authority: authority.name, thumbprint }, problem: error.reason, chainDepthMax, authority };
   }
 }
 

@@ -10,7 +10,7 @@ export const DEVELOPMENT_MARKER = 'development-only';
 const MARKER_TEXT =
   'Keys of this folder were made by `hufu up`. A gateway in the production profile refuses the folder while this file is here.\n';
 
-const SECRET_KEYS = ['answer-seal', 'fingerprint'];
+const SECRET_KEYS = ['answer-seal', 'fingerprint', 'tls-tickets'];
 
 const PRIVATE_KEYS: Readonly<Record<string, () => KeyObject>> = {
   assertion: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
@@ -18,7 +18,7 @@ const PRIVATE_KEYS: Readonly<Record<string, () => KeyObject>> = {
 };
 
 /**
- * Makes the secrets that are missing, mode 0600: `answer-seal.key` and `fingerprint.key` (32 random bytes in hexadecimal),
+ * Makes the secrets that are missing, mode 0600: `answer-seal.key`, `fingerprint.key` and `tls-tickets.key` (32 random bytes in hexadecimal),
  * `assertion.key` (P-256) and `journal.key` (Ed25519) with their public halves in `.pub`. Never overwrites; several processes may
  * call it at once. Existing keys are not checked here but in loadKeyring.
  */

@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDevelopmentCertificate } from '../certificates/development-set.ts';
@@ -12,7 +12,7 @@ import { type AlgorithmName, defaultAlgorithm, findKeyProblem } from '../protoco
 import { keyidOf } from '../protocol/keyid.ts';
 import { DEVELOPMENT_MARKER } from './development-keys.ts';
 import { checkKeyFileMode } from './file-mode.ts';
-import { createSecretKey, type SecretKey } from './secret-key.ts';
+import { createSecretKey, SECRET_KEY_BYTES, type SecretKey } from './secret-key.ts';
 import { createSigner } from './signer.ts';
 
 /** A key that signs answers, as the configuration names it. Paths are absolute or relative to the process's folder. */
@@ -47,6 +47,8 @@ export type Keyring = {
   readonly certificates: readonly PublishedCertificate[];
   readonly answerSealKey: SecretKey;
   readonly fingerprintKey: SecretKey;
+  /** What the keys of TLS session tickets are made of; without a file one of this process alone, so that sessions end with it. */
+  readonly ticketSecret: SecretKey;
   /** Signs the assertion towards the core: P-256, since the assertion is ES256. */
   readonly assertion: { readonly keyid: string; readonly privateKey: KeyObject; readonly publicKey: KeyObject };
   /** Signs checkpoints of the journal. */
@@ -80,6 +82,9 @@ export function loadKeyring(options: KeyringOptions): Keyring {
     certificates: loaded.map((answerKey) => publish(answerKey, answerSigners)),
     answerSealKey: loadSecretKey(file('answer-seal.key'), 'answer-seal'),
     fingerprintKey: loadSecretKey(file('fingerprint.key'), 'fingerprint'),
+    ticketSecret: existsSync(file('tls-tickets.key'))
+      ? loadSecretKey(file('tls-tickets.key'), 'tls-tickets')
+      : createSecretKey('tls-tickets', randomBytes(SECRET_KEY_BYTES)),
     assertion: loadAssertionKey(file('assertion')),
     journal: loadJournalSigner(file('journal')),
   };
@@ -88,7 +93,9 @@ export function loadKeyring(options: KeyringOptions): Keyring {
 function checkProduction({ answerKeys, secretsDirectory }: KeyringOptions): void {
   const marker = join(secretsDirectory, DEVELOPMENT_MARKER);
   if (existsSync(marker)) throw new UserError(`${marker} says that these keys are for development: make keys of your own and delete it`);
-  const secrets = ['answer-seal.key', 'fingerprint.key', 'assertion.key', 'journal.key'].map((name) => join(secretsDirectory, name));
+  const names = ['answer-seal.key', 'fingerprint.key', 'assertion.key', 'journal.key'];
+  const shared = existsSync(join(secretsDirectory, 'tls-tickets.key')) ? ['tls-tickets.key'] : [];
+  const secrets = [...names, ...shared].map((name) => join(secretsDirectory, name));
   for (const path of [...answerKeys.map(({ key }) => key), ...secrets]) checkKeyFileMode(path);
   for (const { certificate } of answerKeys) {
     if (isDevelopmentCertificate(loadCertificateFile(certificate).facts))

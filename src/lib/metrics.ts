@@ -7,8 +7,10 @@ export type Metrics = {
   readonly seconds: Histogram<'operation'>;
   readonly stageSeconds: Histogram<'stage'>;
   readonly alarms: Counter<string>;
-  readonly connections: Gauge<string>;
-  readonly refusedConnections: Counter<'reason'>;
+  readonly connections: Gauge<'listener'>;
+  readonly refusedConnections: Counter<'listener' | 'reason'>;
+  readonly evictedConnections: Counter<'listener'>;
+  readonly forgedIdentities: Counter<'listener'>;
   readonly closedConnections: Counter<string>;
   readonly reloads: Counter<'result'>;
   readonly announcementVersion: Gauge<string>;
@@ -44,11 +46,23 @@ export function createMetrics(): Metrics {
       registers,
     }),
     alarms: new Counter({ name: 'hufu_alarms_total', help: 'Events that a person must look at', registers }),
-    connections: new Gauge({ name: 'hufu_connections', help: 'Open merchant connections', registers }),
+    connections: new Gauge({ name: 'hufu_connections', help: 'Open merchant connections', labelNames: ['listener'], registers }),
     refusedConnections: new Counter({
       name: 'hufu_refused_connections_total',
       help: 'Connections closed before HTTP',
-      labelNames: ['reason'],
+      labelNames: ['listener', 'reason'],
+      registers,
+    }),
+    evictedConnections: new Counter({
+      name: 'hufu_evicted_connections_total',
+      help: 'Connections closed to make room for others',
+      labelNames: ['listener'],
+      registers,
+    }),
+    forgedIdentities: new Counter({
+      name: 'hufu_forged_identities_total',
+      help: 'Requests whose headers name another client certificate than the one of the connection',
+      labelNames: ['listener'],
       registers,
     }),
     closedConnections: new Counter({

@@ -1,31 +1,40 @@
-import type { AddressInfo, Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Peer } from '../protocol/messages.ts';
+import type { ConnectionLimits } from './connections.ts';
+import { createGate, type Gate, type Passed, type RefusedReason } from './gate.ts';
 import { createMerchantHttp, type HttpOptions } from './http.ts';
-import { createMerchantPath, type MerchantPathOptions } from './merchant-path.ts';
-import { createOpenSockets } from './open-sockets.ts';
+import { createMerchantPath, type Guest, type MerchantPathOptions } from './merchant-path.ts';
+import { createOpenSockets, type OpenSockets } from './open-sockets.ts';
 import { cutStalled } from './stalled.ts';
-import { TLS_POLICY } from './tls-policy.ts';
+import { rotateTicketKeys } from './ticket-keys.ts';
+import { createTlsServers, type TlsServersOptions } from './tls-servers.ts';
 
-export type InternetOptions = Omit<MerchantPathOptions, 'peerOf' | 'channel' | 'isEnding' | 'onBegin'> &
-  HttpOptions & {
+export type InternetOptions = Omit<MerchantPathOptions, 'guestOf' | 'closes'> &
+  HttpOptions &
+  ConnectionLimits &
+  TlsServersOptions & {
     readonly address: string;
     readonly port: number;
-    /** PEM texts: our certificate with its chain, its key, and the authorities whose client certificates are looked at. */
-    readonly certificate: string;
-    readonly key: string;
-    readonly authorities: readonly string[];
-    readonly connectionsMax: number;
-    readonly handshakeTimeoutMs: number;
+    /** CIDR; undefined: clients may come from anywhere. */
+    readonly networks?: readonly string[];
+    /** CIDR of balancers that speak the PROXY protocol before TLS. */
+    readonly proxies: readonly string[];
+    /** What ticket keys are made of, 32 bytes. */
+    readonly ticketSecret: Buffer;
     /** Who is at the other end; undefined: the socket is destroyed before HTTP. */
     readonly readPeer: (socket: TLSSocket) => Peer | undefined;
+    /** Behind a balancer: whose a request is, when `readPeer` said that the balancer is ours. Undefined: the request is refused. */
+    readonly findForwardedPeer?: (request: IncomingMessage, balancer: Peer) => Peer | undefined;
     /** Whether any merchant may be served on a connection of this peer as things stand. */
     readonly isServed: (peer: Peer) => boolean;
+    readonly monotonicMs: () => number;
     readonly onConnections: (count: number) => void;
-    /** A connection was closed before HTTP, and why. */
-    readonly onRefused: (reason: 'certificate' | 'handshake' | 'limit') => void;
     /** A bug of ours ended one connection; nothing else may end with it. */
     readonly onFault: (error: unknown) => void;
+    /** An open connection was closed to make room for another. */
+    readonly onEvicted: () => void;
   };
 
 export type Listener = {
@@ -38,98 +47,144 @@ export type Listener = {
 
 const DRAIN_LOOK_MS = 20;
 
-/**
- * The door to the internet. TLS server and HTTP server are two objects: a socket is handed over only after its certificate
- * was read and checked, so that a stranger's first flight never reaches the handler (contract.md section 2).
- */
-export function listenInternet(options: InternetOptions): Promise<Listener> {
-  const sockets = createOpenSockets(options.isServed, options.onConnections);
-  let draining = false;
+/** Fails closed: a certificate that our reader stumbles over belongs to nobody. */
+function findPeer({ readPeer, onFault }: InternetOptions, socket: TLSSocket): Peer | undefined {
+  try {
+    return readPeer(socket);
+  } catch (error) {
+    onFault(error);
+    return undefined;
+  }
+}
+
+/** The name TLS was asked for. Node does not show it for every resumed session; where it does, both readings must be one. */
+function isSameName({ servername }: TLSSocket, { serverName }: Passed): boolean {
+  return typeof servername !== 'string' || servername.toLowerCase() === serverName;
+}
+
+/** Who came through: known by socket, until it closes. */
+type Hall = { readonly guests: WeakMap<object, Guest>; readonly passed: WeakMap<object, Passed>; readonly sockets: OpenSockets };
+
+/** Looks at each socket whose handshake is complete, and lets in whose certificate is in order. */
+function createReception(
+  options: InternetOptions,
+  gate: Gate,
+  hall: Hall,
+  letIn: (socket: TLSSocket) => void,
+  isDraining: () => boolean,
+): (socket: TLSSocket) => void {
+  const { guests, passed, sockets } = hall;
+  const find = options.findForwardedPeer;
+  const findRefusal = (socket: TLSSocket, met: Passed, peer: Peer | undefined): RefusedReason | undefined => {
+    if (!isSameName(socket, met)) return 'server_name';
+    return peer ? gate.connections.proven(met.connection, peer.thumbprint) : 'certificate';
+  };
+  return (socket) => {
+    if (isDraining()) {
+      socket.destroy();
+      return;
+    }
+    const met = gate.find(socket);
+    const peer = findPeer(options, socket);
+    const refusal = met ? findRefusal(socket, met, peer) : 'handshake';
+    if (refusal || !met || !peer) {
+      options.onRefused(refusal ?? 'certificate');
+      socket.destroy();
+      return;
+    }
+    met.through(socket);
+    guests.set(socket, {
+      peerOf: (request) => (find ? find(request, peer) : peer),
+      address: met.connection.address,
+      isBalancer: find !== undefined,
+      serverName: met.serverName,
+    });
+    passed.set(socket, met);
+    sockets.add(socket, peer);
+    letIn(socket);
+  };
+}
+
+/** The merchant path over HTTP, with a connection's requests counted. */
+function createCountedHttp(
+  options: InternetOptions,
+  { connections }: Gate,
+  { guests, passed, sockets }: Hall,
+  isDraining: () => boolean,
+): HttpServer {
   const path = createMerchantPath({
     ...options,
-    channel: 'internet',
-    peerOf: sockets.peerOf,
-    isEnding: (socket) => draining || sockets.isEnding(socket),
-    onBegin: sockets.begin,
+    guestOf: (request) => guests.get(request.socket),
+    closes: ({ socket }) => {
+      const met = passed.get(socket);
+      return isDraining() || sockets.isEnding(socket as TLSSocket) || (met !== undefined && connections.isLast(met.connection));
+    },
   });
-  const http = createMerchantHttp(options, (request, response) => {
+  return createMerchantHttp(options, (request, response) => {
+    const met = passed.get(request.socket);
+    // Behind the last request of a connection nothing is read: the answer to that one closes it.
+    if (!met || !connections.begin(met.connection)) return;
+    sockets.begin(request.socket as TLSSocket, response);
+    response.once('close', () => connections.end(met.connection));
     path(request, response).catch((error) => {
       options.onFault(error);
       response.destroy();
     });
   });
+}
+
+/** Closes the connections on which nothing is under way, until all are closed or the time is over. */
+async function emptyOut(sockets: OpenSockets, timeoutMs: number): Promise<void> {
+  const endsAtMs = performance.now() + timeoutMs;
+  for (sockets.closeUnused(); sockets.all.size > 0 && performance.now() < endsAtMs; sockets.closeUnused())
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+}
+
+/**
+ * A door for merchants. TLS server and HTTP server are two objects: a socket is handed over only after its certificate
+ * was read and checked, so that a stranger's first flight never reaches the handler (contract.md section 2).
+ */
+export function listenInternet(options: InternetOptions): Promise<Listener> {
+  const sockets = createOpenSockets(options.isServed, options.onConnections);
+  const hall: Hall = { guests: new WeakMap(), passed: new WeakMap(), sockets };
+  let draining = false;
+  const servers = createTlsServers(options);
+  const serverOf = (name: string | undefined): TlsServer =>
+    (servers.find(({ hosts }) => name !== undefined && hosts.includes(name)) ?? servers[0]).server;
+  const gate = createGate({ ...options, serverOf });
+  const http = createCountedHttp(options, gate, hall, () => draining);
+  const receive = createReception(
+    options,
+    gate,
+    hall,
+    (socket) => http.emit('connection', socket),
+    () => draining,
+  );
+  for (const { server } of servers) server.on('secureConnection', receive);
   const stopCutting = cutStalled(sockets.all, options.requestTimeoutMs);
-  const tls = createTls(options);
-  const opened = trackOpened(tls);
-  tls.on('secureConnection', (socket) => {
-    const peer = draining ? undefined : findPeer(socket, options);
-    if (!peer) {
-      socket.destroy();
-      return;
-    }
-    sockets.add(socket, peer);
-    http.emit('connection', socket);
-  });
-  const drain = async (timeoutMs: number): Promise<void> => {
-    draining = true;
-    tls.close();
-    const endsAtMs = performance.now() + timeoutMs;
-    for (sockets.closeUnused(); sockets.all.size > 0 && performance.now() < endsAtMs; sockets.closeUnused())
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
-    // Those still in their handshake too: they would keep the process until it times out.
-    for (const socket of opened) socket.destroy();
+  const stopRotating = rotateTicketKeys(options.ticketSecret, servers, options.nowMs);
+  const door = createTcpServer({ noDelay: true }, gate.accept);
+  const stop = () => {
+    gate.connections.closeAll();
     http.close();
     stopCutting();
+    stopRotating();
+  };
+  const drain = async (timeoutMs: number): Promise<void> => {
+    draining = true;
+    door.close();
+    await emptyOut(sockets, timeoutMs);
+    stop();
   };
   return new Promise((resolve, reject) => {
-    tls.once('error', reject);
-    tls.listen(options.port, options.address, () => {
-      tls.removeListener('error', reject);
-      tls.on('error', options.onFault);
-      resolve({ port: (tls.address() as AddressInfo).port, drain, closeUnserved: sockets.closeUnserved });
+    const fail = (error: Error): void => {
+      stop();
+      reject(error);
+    };
+    door.once('error', fail);
+    door.listen(options.port, options.address, () => {
+      door.removeListener('error', fail).on('error', options.onFault);
+      resolve({ port: (door.address() as AddressInfo).port, drain, closeUnserved: sockets.closeUnserved });
     });
   });
-}
-
-function createTls(options: InternetOptions): TlsServer {
-  const tls = createTlsServer({
-    ...TLS_POLICY,
-    ALPNProtocols: [...TLS_POLICY.ALPNProtocols],
-    cert: options.certificate,
-    key: options.key,
-    ca: [...options.authorities],
-    requestCert: true,
-    // We decide ourselves: an expired certificate of ours is told so by a signed 403, a stranger sees a closed socket.
-    rejectUnauthorized: false,
-    handshakeTimeout: options.handshakeTimeoutMs,
-  });
-  tls.maxConnections = options.connectionsMax;
-  tls.on('drop', () => options.onRefused('limit'));
-  tls.on('tlsClientError', (_error, socket) => {
-    options.onRefused('handshake');
-    socket.destroy();
-  });
-  return tls;
-}
-
-/** Every connection from its first byte on, before and after the handshake. */
-function trackOpened(tls: TlsServer): ReadonlySet<Socket> {
-  const opened = new Set<Socket>();
-  tls.on('connection', (socket: Socket) => {
-    opened.add(socket);
-    socket.once('close', () => opened.delete(socket));
-  });
-  return opened;
-}
-
-/** Fails closed: a certificate that our reader stumbles over belongs to nobody. */
-function findPeer(socket: TLSSocket, { readPeer, onRefused, onFault }: InternetOptions): Peer | undefined {
-  try {
-    const peer = readPeer(socket);
-    if (!peer) onRefused('certificate');
-    return peer;
-  } catch (error) {
-    onFault(error);
-    return undefined;
-  }
 }

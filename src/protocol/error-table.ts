@@ -28,6 +28,15 @@ export const ERROR_TABLE = {
     detail: 'The request has more than one possible reading.',
     advice: 'Send exactly one Host, no duplicate single-value headers, an origin-form target, and a body only where the operation has one.',
   },
+  MISDIRECTED: {
+    status: 421,
+    stage: 'http',
+    title: 'The connection was made for another host',
+    outcome: 'unknown',
+    retry: 'fix_request',
+    detail: 'The Host header names another host than the server name of the TLS connection.',
+    advice: 'Open a connection for the host that the request names; do not share one between host names.',
+  },
   BODY_TOO_LARGE: {
     status: 413,
     stage: 'http',

@@ -1,27 +1,22 @@
-import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import type { Standing } from '../admission/admit.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { createCore } from '../forward/core-client.ts';
-import { type ListenerAuthority, loadAuthorities, trustOptions } from '../identity/authorities.ts';
-import { isServed } from '../identity/identify.ts';
-import { readPeer } from '../identity/peer.ts';
+import { loadAuthorities } from '../identity/authorities.ts';
 import { loadKeyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
-import { type InternetOptions, type Listener, listenInternet } from '../listeners/internet.ts';
 import { listenStatus, type Readiness, type StatusListener } from '../listeners/status.ts';
-import { createEvent, type Event } from '../pipeline/event.ts';
-import { handle } from '../pipeline/handle.ts';
-import type { Stages } from '../pipeline/stages.ts';
+import { createEvent } from '../pipeline/event.ts';
+import { type DoorPorts, type Doors, openDoors } from './doors.ts';
 import { tellListenProblems } from './listen-problems.ts';
-import { openRevocation, type Revocation } from './revocation.ts';
+import { openRevocation } from './revocation.ts';
 import { wireStages } from './stages.ts';
 import { openState, type State } from './state.ts';
 
 export type RunningGateway = {
-  readonly ports: { readonly internet: number; readonly status: number };
+  readonly ports: DoorPorts & { readonly status: number };
   /** Where this machine reaches the status listener, without path. */
   readonly statusUrl: string;
   /** Reads merchants, plans, operations and lists anew; what is wrong is an alarm, and the old ones stay in use. */
@@ -48,12 +43,8 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     production: config.profile === 'production',
     nowMs: systemClock.nowMs(),
   });
-  const { internet: door } = config.listeners;
-  const authorities = loadAuthorities(
-    config.authorities.filter(({ name }) => door.authorities.includes(name)),
-    config.identity,
-  );
-  const listeners: Listener[] = [];
+  const authorities = loadAuthorities(config.authorities, config.identity);
+  let doors: Doors | undefined;
   const revocation = await openRevocation({
     config,
     readConfig: options.readConfig ?? (() => config),
@@ -61,7 +52,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     openState: (merchantNumbers) => openState(config, keyring, merchantNumbers, { log, alarm: event.alarm }),
     event,
     metrics,
-    closeUnserved: () => listeners.reduce((closed, listener) => closed + listener.closeUnserved(), 0),
+    closeUnserved: () => doors?.closeUnserved() ?? 0,
   });
   const { state, standing } = revocation;
   const core = createCore(config.core);
@@ -75,12 +66,21 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   try {
     await state.keeper.look(); // before the listeners open, every journal of this host is replayed into the store
     await revocation.look(); // and every ban is known
-    const internet = await startInternet({ config, stages, metrics, event, authorities, revocation });
-    listeners.push(internet);
+    const opened = await openDoors({
+      config,
+      stages,
+      revocation,
+      authorities,
+      metrics,
+      event,
+      log,
+      ticketSecret: keyring.ticketSecret.key,
+    });
+    doors = opened;
     let draining = false;
     const status = await startStatus(config, () => [...readinessOf(state, standing()), drainingOf(draining)], metrics).catch(
       async (error) => {
-        await internet.drain(0);
+        await opened.drain(0);
         throw error;
       },
     );
@@ -88,12 +88,12 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     revocation.start();
     sweep.start();
     return {
-      ports: { internet: internet.port, status: status.port },
+      ports: { ...opened.ports, status: status.port },
       statusUrl: localUrl(config.listeners.status.address, status.port),
       reload: revocation.reload,
       stop: async (timeoutMs) => {
         draining = true;
-        await internet.drain(timeoutMs);
+        await opened.drain(timeoutMs);
         await closeBehind(timeoutMs).finally(status.close);
       },
     };
@@ -101,37 +101,6 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     await closeBehind(0);
     throw error;
   }
-}
-
-type InternetParts = {
-  readonly config: GatewayConfig;
-  readonly stages: Stages;
-  readonly metrics: Metrics;
-  readonly event: Event;
-  readonly authorities: readonly ListenerAuthority[];
-  readonly revocation: Pick<Revocation, 'snapshot' | 'registers'>;
-};
-
-function startInternet({ config, stages, metrics, event, authorities, revocation }: InternetParts): Promise<Listener> {
-  const { internet } = config.listeners;
-  const options: InternetOptions = {
-    ...internet,
-    certificate: readFileSync(internet.certificate, 'utf8'),
-    key: readFileSync(internet.key, 'utf8'),
-    authorities: trustOptions(authorities).ca,
-    bodyBytesMax: () => revocation.snapshot().bodyBytesMax,
-    handle: (arrived) => handle(arrived, stages),
-    refuse: stages.refuse,
-    readPeer: (socket) => readPeer(socket, authorities, systemClock.nowMs()),
-    isServed: (peer) => isServed(peer, revocation.registers(), systemClock.nowMs()),
-    onConnections: (count) => metrics.connections.set(count),
-    onRefused: (reason) => metrics.refusedConnections.inc({ reason }),
-    onFault: (error) =>
-      event.alarm('a connection ended by a fault of ours', { cause: error instanceof Error ? error.stack : String(error) }),
-    nowMs: systemClock.nowMs,
-  };
-  const where = { name: 'the merchant listener', ...internet, variable: 'HUFU_PORT_INTERNET' };
-  return tellListenProblems(where, () => listenInternet(options));
 }
 
 function startStatus(config: GatewayConfig, readiness: () => readonly Readiness[], metrics: Metrics): Promise<StatusListener> {

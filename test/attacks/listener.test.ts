@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
-import { loadAuthorities, trustOptions } from '../../src/identity/authorities.ts';
+import { loadAuthorities } from '../../src/identity/authorities.ts';
 import { readPeer } from '../../src/identity/peer.ts';
-import { type InternetOptions, type Listener, listenInternet } from '../../src/listeners/internet.ts';
+import type { InternetOptions } from '../../src/listeners/internet.ts';
 import type { Sealed } from '../../src/protocol/messages.ts';
+import { type Door, openDoor } from '../listeners/door.ts';
 import { eventually } from '../support/eventually.ts';
 import { makePki, type Pki } from '../support/pki.ts';
 import { MERCHANT_1, MERCHANT_2 } from '../support/system.ts';
@@ -23,7 +24,7 @@ const fault = new TypeError('a fault of ours');
 /** The listener alone, with a pipeline that fails in ways that the real one must not: what breaks there ends one connection and no more. */
 describe('faults behind the listener', { timeout: 60_000 }, () => {
   let pki: Pki;
-  let listener: Listener;
+  let listener: Door;
   const faults: unknown[] = [];
   const counts: number[] = [];
   const behind: { handle: InternetOptions['handle']; refuse: InternetOptions['refuse']; readPeer?: InternetOptions['readPeer'] } = {
@@ -33,31 +34,16 @@ describe('faults behind the listener', { timeout: 60_000 }, () => {
   before(async () => {
     pki = await makePki();
     const authorities = loadAuthorities([{ name: 'merchants', certificates: [join(pki.directory, 'merchants-authority.crt')] }]);
-    const { certificatePem: certificate, keyPem: key } = pki.read('server');
-    listener = await listenInternet({
-      ...{ address: '127.0.0.1', port: 0, certificate, key, authorities: trustOptions(authorities).ca, connectionsMax: 10 },
-      ...{
-        handshakeTimeoutMs: 5000,
-        headersTimeoutMs: 500,
-        requestTimeoutMs: 500,
-        idleTimeoutMs: 5000,
-        headerBytesMax: 8192,
-        bodyBytesMax: () => 0,
-      },
-      ...{
-        nowMs: Date.now,
-        isServed: () => true,
-        onRefused: () => {},
-        onFault: (error) => faults.push(error),
-        onConnections: (count) => counts.push(count),
-      },
+    listener = await openDoor(pki, {
+      ...{ connectionsMax: 10, headersTimeoutMs: 500, requestTimeoutMs: 500, bodyBytesMax: () => 0 },
+      ...{ onFault: (error) => faults.push(error), onConnections: (count) => counts.push(count) },
       readPeer: (socket) => (behind.readPeer ?? ((each) => readPeer(each, authorities, Date.now())))(socket),
       handle: (arrived) => behind.handle(arrived),
       refuse: (arrived, error) => behind.refuse(arrived, error),
     });
   });
   after(async () => {
-    await listener?.drain(0);
+    await listener?.close();
     pki?.dispose();
   });
 

@@ -202,6 +202,7 @@ test('ensureDevelopmentKeys makes what is missing, 0600, and never changes what 
       'fingerprint.key',
       'journal.key',
       'journal.pub',
+      'tls-tickets.key',
     ]);
     for (const file of files.filter((name) => name.endsWith('.key')))
       assert.equal(statSync(join(directory, file)).mode & 0o777, 0o600, file);

@@ -1,137 +1,150 @@
 import { once } from 'node:events';
-import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { loadAuthorities, trustOptions } from '../../src/identity/authorities.ts';
 import { readPeer } from '../../src/identity/peer.ts';
-import { type InternetOptions, type Listener, listenInternet } from '../../src/listeners/internet.ts';
+import type { RefusedReason } from '../../src/listeners/gate.ts';
+import { type InternetOptions, listenInternet } from '../../src/listeners/internet.ts';
+import { errorRow, Refusal } from '../../src/protocol/errors.ts';
 import type { Arrived, Sealed } from '../../src/protocol/messages.ts';
-import { makePki, type Pki } from '../support/pki.ts';
+import type { Pki } from '../support/pki.ts';
 
-export const MERCHANT = '800000000000001';
-
-/** The merchant listener alone, with a handler of the test's own behind it. */
+/** The real listener with real TLS, in this process. Its pipeline answers every request with what arrived. */
 export type Door = {
-  readonly pki: Pki;
-  readonly listener: Listener;
-  /** Everything that reached the handler. */
-  readonly arrived: Arrived[];
-  readonly refused: string[];
-  readonly faults: unknown[];
-  /** Open connections, as last told. */
+  readonly port: number;
+  readonly arrived: readonly Arrived[];
+  readonly refused: readonly RefusedReason[];
+  readonly forged: readonly string[];
+  readonly evicted: () => number;
   readonly connections: () => number;
-  /** Connects as the merchant, or as `identity` says; resolves after the handshake. */
-  readonly dial: (options?: ConnectionOptions) => Promise<Caller>;
-  /** As dial, with bytes that go out with the end of the handshake; never rejects. */
-  readonly burst: (bytes: string, options?: ConnectionOptions) => Promise<string>;
+  readonly close: () => Promise<void>;
 };
 
-export type Caller = {
-  readonly socket: TLSSocket;
-  /** The newest session it may resume. */
-  readonly session: () => Buffer | undefined;
-  /** Resolves with everything when the connection has ended. */
-  readonly ended: Promise<string>;
-};
-
-export const REQUEST = 'GET /v1/orders/1 HTTP/1.1\r\nHost: localhost\r\n\r\n';
-
-export const sealed = (status: number, text = 'ok', more: Partial<Sealed> = {}): Sealed => ({
+const replyWith = (status: number, value: object, connection: Sealed['connection'] = 'keep'): Sealed => ({
   status,
-  rawHeaders: ['content-type', 'text/plain'],
-  body: Buffer.from(text),
-  connection: 'keep',
-  ...more,
+  rawHeaders: ['content-type', 'application/json'],
+  body: Buffer.from(JSON.stringify(value)),
+  connection,
 });
 
-/** Times are long: a test that is about one of them shortens it. */
-const LIMITS = {
-  connectionsMax: 100,
-  handshakeTimeoutMs: 20_000,
-  headersTimeoutMs: 20_000,
-  requestTimeoutMs: 20_000,
-  idleTimeoutMs: 20_000,
-  headerBytesMax: 8_192,
-  bodyBytesMax: () => 1_000,
-  isServed: () => true,
-};
-
-/** Opens the door for one test; it is closed with it. */
-export async function openDoor(t: TestContext, options: Partial<InternetOptions> = {}): Promise<Door> {
-  const pki = await makePki();
-  t.after(pki.dispose);
-  const authorities = loadAuthorities([{ name: 'merchants', certificates: [join(pki.directory, 'merchants-authority.crt')] }]);
-  const { certificatePem, keyPem } = pki.read('server');
-  const [arrived, refused, faults]: [Arrived[], string[], unknown[]] = [[], [], []];
-  let connections = 0;
+export async function openDoor(pki: Pki, more: Partial<InternetOptions> = {}): Promise<Door> {
+  const server = pki.read('server');
+  const authorities = loadAuthorities([{ name: 'merchants', certificates: [pki.read('merchants-authority').certificate] }]);
+  const [arrived, refused, forged]: [Arrived[], RefusedReason[], string[]] = [[], [], []];
+  let [evicted, open] = [0, 0];
   const listener = await listenInternet({
-    ...LIMITS,
+    name: 'internet',
+    channel: 'internet',
     address: '127.0.0.1',
     port: 0,
-    certificate: certificatePem,
-    key: keyPem,
+    hosts: new Set(['localhost', '127.0.0.1']),
+    certificates: [{ certificate: server.certificatePem, key: server.keyPem }],
     authorities: trustOptions(authorities).ca,
-    nowMs: Date.now,
+    proxies: [],
+    ticketSecret: Buffer.alloc(32, 7),
+    bodyBytesMax: () => 1_000,
+    isServed: () => true,
+    connectionsMax: 1_000,
+    connectionsPerAddressMax: 1_000,
+    connectionsPerCertificateMax: 1_000,
+    handshakesPerSecond: 1_000,
+    handshakesBurst: 10_000,
+    requestsPerConnectionMax: 1_000,
+    headersTimeoutMs: 10_000,
+    requestTimeoutMs: 30_000,
+    idleTimeoutMs: 60_000,
+    headerBytesMax: 16_384,
+    handshakeTimeoutMs: 10_000,
     readPeer: (socket) => readPeer(socket, authorities, Date.now()),
-    onConnections: (count) => {
-      connections = count;
-    },
-    onRefused: (reason) => refused.push(reason),
-    onFault: (error) => faults.push(error),
-    refuse: async () => sealed(400, 'refused', { connection: 'close' }),
-    ...options,
     handle: async (request) => {
       arrived.push(request);
-      return (await options.handle?.(request)) ?? sealed(200);
+      return replyWith(200, { subject: request.peer.subject, address: request.address, channel: request.channel });
     },
+    refuse: async (_arrived, error) =>
+      error instanceof Refusal
+        ? replyWith(errorRow(error.code).status, { code: error.code }, error.options.closes ? 'close' : 'keep')
+        : replyWith(500, { code: String(error) }),
+    nowMs: Date.now,
+    monotonicMs: () => performance.now(),
+    onConnections: (count) => {
+      open = count;
+    },
+    onRefused: (reason) => refused.push(reason),
+    onFault: (error) => {
+      throw error;
+    },
+    onEvicted: () => {
+      evicted += 1;
+    },
+    onForgedIdentity: (header) => forged.push(header),
+    ...more,
   });
-  t.after(() => listener.drain(0));
-  const leaf = pki.read(`merchants/${MERCHANT}`);
-  const own = { cert: leaf.certificatePem, key: leaf.keyPem };
-  const call = (more: ConnectionOptions): Caller => {
-    const socket = connect({
-      host: '127.0.0.1',
-      port: listener.port,
-      servername: 'localhost',
-      ca: pki.read('authority').certificatePem,
-      ...('cert' in more || 'pfx' in more ? {} : own),
-      ...more,
-    });
-    t.after(() => socket.destroy());
-    let text = '';
-    socket.setEncoding('latin1').on('data', (chunk: string) => {
-      text += chunk;
-    });
-    // The listener closes on purpose; `ended` tells, an error would only tell it again.
-    socket.on('error', () => undefined);
-    let session: Buffer | undefined;
-    socket.on('session', (fresh) => {
-      session = fresh;
-    });
-    const ended = new Promise<string>((resolve) => {
-      socket.once('close', () => resolve(text));
-    });
-    return { socket, session: () => session, ended };
-  };
   return {
-    pki,
-    listener,
+    port: listener.port,
     arrived,
     refused,
-    faults,
-    connections: () => connections,
-    dial: async (more = {}) => {
-      const caller = call(more);
-      await Promise.race([
-        once(caller.socket, 'secureConnect'),
-        caller.ended.then((text) => Promise.reject(new Error(`no handshake ${text}`))),
-      ]);
-      return caller;
-    },
-    burst: (bytes, more = {}) => {
-      const { socket, ended } = call(more);
-      socket.write(bytes); // goes with the first flight after the client's Finished
-      return ended;
-    },
+    forged,
+    evicted: () => evicted,
+    connections: () => open,
+    close: () => listener.drain(0),
   };
+}
+
+/** Options of a merchant's client: certificate, key, and whom it trusts. */
+export function clientOf(pki: Pki, path = 'merchants/800000000000002'): ConnectionOptions {
+  const { certificatePem: cert, keyPem: key } = pki.read(path);
+  return { cert, key, ca: pki.read('authority').certificatePem, host: '127.0.0.1', servername: 'localhost', ALPNProtocols: ['http/1.1'] };
+}
+
+/** Resolves when the handshake is complete; rejects when there was none. */
+export async function handshake(options: ConnectionOptions): Promise<TLSSocket> {
+  const socket = connect(options);
+  await once(socket, 'secureConnect');
+  socket.on('error', () => undefined);
+  return socket;
+}
+
+export type Answer = { readonly status: number; readonly head: string; readonly value: Record<string, string> };
+
+/** Writes a request and reads its answer; undefined when the socket ended first. */
+export function ask(socket: TLSSocket, { path = '/', host = 'localhost', headers = [] as string[] } = {}): Promise<Answer | undefined> {
+  const answer = readAnswer(socket);
+  socket.write([`GET ${path} HTTP/1.1`, `Host: ${host}`, ...headers, '', ''].join('\r\n'));
+  return answer;
+}
+
+export function readAnswer(socket: Socket): Promise<Answer | undefined> {
+  return new Promise((resolve) => {
+    let text = '';
+    const end = (answer?: Answer) => {
+      socket.off('data', onData).off('close', onClose);
+      resolve(answer);
+    };
+    const onClose = () => end();
+    const onData = (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+      const [head = '', body] = text.split('\r\n\r\n');
+      const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
+      if (body === undefined || body.length < length) return;
+      end({ status: Number(head.slice(9, 12)), head, value: length > 0 ? JSON.parse(body.slice(0, length)) : {} });
+    };
+    socket.on('data', onData).on('close', onClose);
+    if (socket.destroyed) end();
+  });
+}
+
+/** A plain TCP connection that has been told to say something first. */
+export async function tcp(port: number, first?: Uint8Array | string): Promise<Socket> {
+  const socket = connectTcp({ port, host: '127.0.0.1' });
+  await once(socket, 'connect');
+  socket.on('error', () => undefined);
+  if (first !== undefined) socket.write(first);
+  return socket;
+}
+
+/** Whether the peer ends the connection; what it says before is not looked at. */
+export async function isClosed(socket: Socket): Promise<true> {
+  socket.resume();
+  if (!socket.destroyed) await once(socket, 'close');
+  return true;
 }

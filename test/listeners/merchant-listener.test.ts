@@ -7,7 +7,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { issueCertificate } from '../../src/certificates/issue.ts';
 import { parseName } from '../../src/protocol/distinguished-name.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Caller, type Door, MERCHANT, openDoor, REQUEST, sealed } from './door.ts';
+import { type Caller, type Door, MERCHANT, openDoor, REQUEST, sealed } from './listener-alone.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -128,12 +128,13 @@ describe('what the parser refuses, or what takes too long, is unsigned and close
     assert.deepEqual(door.refused, ['handshake']);
   });
 
-  test('more connections than the bound', async (t) => {
+  test('more connections than the bound: a newcomer takes the place of the one that was idle for longest', async (t) => {
     const door = await openDoor(t, { connectionsMax: 2 });
-    await Promise.all([door.dial(), door.dial()]);
-    assert.equal(await door.burst(REQUEST), '');
-    await eventually(() => assert.deepEqual(door.refused, ['limit']));
-    assert.deepEqual(door.arrived, []);
+    const first = await door.dial();
+    const second = await door.dial();
+    const third = await door.dial();
+    await first.ended;
+    assert.deepEqual([second.socket.destroyed, third.socket.destroyed, door.connections()], [false, false, 2]);
   });
 });
 

@@ -8,6 +8,7 @@ import type { Sealed } from '../../src/protocol/messages.ts';
 import { makePki } from '../support/pki.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { MERCHANT_1, MERCHANT_2 } from '../support/system.ts';
+import { LIMITS } from './listener-alone.ts';
 
 const SEALED: Sealed = { status: 200, rawHeaders: [], body: Buffer.from('{}'), connection: 'keep' };
 
@@ -19,16 +20,13 @@ async function listen(t: TestContext) {
   const unserved = new Set<string>();
   const world = { hold: false, arrived: Promise.withResolvers<void>(), release: Promise.withResolvers<void>() };
   const listener = await listenInternet({
-    ...{ address: '127.0.0.1', port: 0, certificate, key, authorities: trustOptions(authorities).ca, connectionsMax: 10 },
-    ...{ handshakeTimeoutMs: 5_000, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000, idleTimeoutMs: 60_000, headerBytesMax: 8_192 },
-    ...{
-      bodyBytesMax: () => 0,
-      nowMs: Date.now,
-      refuse: async () => SEALED,
-      onRefused: () => {},
-      onFault: (error) => assert.fail(String(error)),
-      onConnections: () => {},
-    },
+    ...LIMITS,
+    certificates: [{ certificate, key }],
+    authorities: trustOptions(authorities).ca,
+    refuse: async () => SEALED,
+    onRefused: () => {},
+    onFault: (error) => assert.fail(String(error)),
+    onConnections: () => {},
     readPeer: (socket) => readPeer(socket, authorities, Date.now()),
     isServed: ({ subject }) => !unserved.has(subject),
     handle: async () => {
