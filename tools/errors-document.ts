@@ -25,7 +25,7 @@ Every refusal is a problem document (RFC 9457, \`application/problem+json\`), si
 
 Limits add \`limit\`, \`used\`, \`reserved\`, \`resetsAt\`; amounts are fen (分). \`SCHEMA_INVALID\` adds \`problems\`; \`SIGNATURE_MISMATCH\` adds the exact \`signatureBase\` we verified.
 
-Unsigned are only the answers of the HTTP parser, which close the connection (400, 408, 413, 431), and connections that are closed without an answer: no certificate of ours, a failed handshake, `CONNECT`, a certificate whose refusals exceed its signing budget.
+Unsigned are only the answers of the HTTP parser, which close the connection (400, 408, 413, 431), and connections that are closed without an answer: no certificate of ours, a failed handshake, \`CONNECT\`, a certificate whose refusals exceed its signing budget.
 
 ## What \`retry\` says
 `;
