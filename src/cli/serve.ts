@@ -25,12 +25,8 @@ const SAME_WISH_MS = 1_000;
  * message channel is gone, also if that happens while the command still starts. A later signal ends the process at once.
  * With `onHangup` a SIGHUP, as from a closed terminal, calls that and ends nothing.
  */
-<<<<<<< Updated upstream
 export async function serve(work: (asked: Promise<void>) => Promise<void>, onHangup?: () => void): Promise<void> {
-=======
-export async function serve(work: (asked: Promise<void>) => Promise<void>): Promise<void> {
   ignoreLostReaders();
->>>>>>> Stashed changes
   const asked = Promise.withResolvers<void>();
   let askedAtMs: number | undefined;
   const onSignal = () => {
