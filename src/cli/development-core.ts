@@ -57,7 +57,7 @@ async function untilReady(child: ChildProcess, ended: Promise<string>): Promise<
   clearTimeout(late);
   if (result instanceof UserError) throw result;
   process.stderr.write(words);
-  child.stderr?.off('data', keep).pipe(process.stderr, { end: false });
+  child.stderr?.off('data', keep).on('data', (chunk: Buffer) => process.stderr.write(chunk));
   return result;
 }
 

@@ -26,6 +26,7 @@ const SAME_WISH_MS = 1_000;
  * With `onHangup` a SIGHUP, as from a closed terminal, calls that and ends nothing.
  */
 export async function serve(work: (asked: Promise<void>) => Promise<void>, onHangup?: () => void): Promise<void> {
+  ignoreLostReaders();
   const asked = Promise.withResolvers<void>();
   let askedAtMs: number | undefined;
   const onSignal = () => {
@@ -44,4 +45,9 @@ export async function serve(work: (asked: Promise<void>) => Promise<void>, onHan
     process.off('disconnect', asked.resolve);
     if (process.connected) process.disconnect?.();
   }
+}
+
+/** A terminal that was closed or a log collector that restarts is no reason to end, least of all without closing the journal. */
+function ignoreLostReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => undefined);
 }

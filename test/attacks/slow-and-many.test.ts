@@ -26,7 +26,7 @@ function tighten(folder: string): void {
   const text = readFileSync(file, 'utf8')
     .replace('port: 8443', `port: 8443\n    ${times.join('\n    ')}`)
     .replace(/^flood: .*$/m, `flood: { perSecond: 5, burst: ${FLOOD} }`);
-  writeFileSync(file, `${text}\nanswers: { budgetPerSecond: 1, budgetBurst: ${BUDGET} }\n`);
+  writeFileSync(file, text);
 }
 
 describe('slow senders and floods (K1, section 4 of the contract)', { timeout: 120_000 }, () => {
@@ -34,7 +34,11 @@ describe('slow senders and floods (K1, section 4 of the contract)', { timeout: 1
   let m1: Sender;
   let m2: Sender;
   before(async () => {
-    world = await startWorld({ configure: tighten, numbers: [MERCHANT_2] });
+    world = await startWorld({
+      configure: tighten,
+      numbers: [MERCHANT_2],
+      settings: `answers: { budgetPerSecond: 1, budgetBurst: ${BUDGET} }`,
+    });
     m1 = senderOf(world.system, MERCHANT_1);
     m2 = senderOf(world.system, MERCHANT_2);
   });
@@ -135,7 +139,8 @@ describe('slow senders and floods (K1, section 4 of the contract)', { timeout: 1
       line.leave();
       if (!answer) return 'closed';
       const told = tell(m1, wire.request, answer);
-      assert.deepEqual([told.status, told.verified, told.accepted], [401, true, false]);
+      assert.deepEqual([told.verified, told.accepted], [true, false]);
+      assert.match(told.code, /^(SIGNATURE_MISMATCH|RATE_LIMITED)$/);
       return 'signed';
     };
     const client = world.system.merchant(MERCHANT_2);

@@ -22,6 +22,9 @@ const RULES = `
       single: { kind: amount, currency: CNY, minFen: 1, maxFen: ${PROBE_FEN} }
       daily-amount: { kind: total, of: amount, per: day, currency: CNY, max: ${PROBE_FEN} }`;
 
+/** Attacks from one certificate, one after the other, are told why they are refused. */
+const MANY_REFUSALS = 'answers: { budgetPerSecond: 10000, budgetBurst: 100000 }';
+
 /** None of them may stand in a log: account number, goods, certificates and keys, signatures, assertions. */
 const SECRETS = [RICH_PAYER, '龙井茶', 'BEGIN ', 'hufu=', 'eyJ', 'sha-256='];
 const RESIDENT_BYTES_MAX = 500_000_000;
@@ -45,7 +48,7 @@ export type WorldOptions = SystemOptions & {
 
 /** Each answer's signature is checked where it is read; see requests.ts (I4). */
 export async function startWorld({ numbers = [MERCHANT_1, MERCHANT_2], ...options }: WorldOptions = {}): Promise<World> {
-  const system = await startSystem({ rules: RULES, ...options });
+  const system = await startSystem({ rules: RULES, settings: MANY_REFUSALS, ...options });
   const merchants = numbers.map((number) => ({ number, client: system.merchant(number) }));
   const logReaders = system.gateways.map((gateway) => createLogReader(gateway));
 

@@ -115,3 +115,16 @@ test('a wrapper that is killed takes everything with it', async (t) => {
   await up.end('SIGKILL');
   await eventually(() => checkGone(site));
 });
+
+test('a reader of its output that leaves does not end it: the terminal was closed, the log collector restarts', async (t) => {
+  const site = await makeSite();
+  t.after(site.dispose);
+  const up = await startHufu(['up'], site.environment, /^ready$/m);
+  t.after(() => up.end('SIGKILL'));
+  up.process.stdout?.destroy();
+  up.process.stderr?.destroy();
+  for (let i = 0; i < 2; i += 1) assert.equal((await runHufu(CALL, site.environment)).code, 0, 'each request is a line of the log');
+  assert.equal(await up.end('SIGHUP'), 0);
+  await checkGone(site);
+  assert.match((await runHufu(['journal', 'list'], site.environment)).stdout, /^gateway-1 +closed/m);
+});

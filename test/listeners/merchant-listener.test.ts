@@ -132,9 +132,12 @@ describe('what the parser refuses, or what takes too long, is unsigned and close
     const door = await openDoor(t, { connectionsMax: 2 });
     const first = await door.dial();
     const second = await door.dial();
+    // A client has done its part of the handshake before we have: those still in it are let go first.
+    await eventually(() => assert.equal(door.connections(), 2));
     const third = await door.dial();
     await first.ended;
-    assert.deepEqual([second.socket.destroyed, third.socket.destroyed, door.connections()], [false, false, 2]);
+    await eventually(() => assert.equal(door.connections(), 2));
+    assert.deepEqual([second.socket.destroyed, third.socket.destroyed], [false, false]);
   });
 });
 
