@@ -5,6 +5,7 @@ import { loadAuthorities, trustOptions } from '../../src/identity/authorities.ts
 import { readPeer } from '../../src/identity/peer.ts';
 import { listenInternet } from '../../src/listeners/internet.ts';
 import type { Sealed } from '../../src/protocol/messages.ts';
+import { eventually } from '../support/eventually.ts';
 import { makePki } from '../support/pki.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { MERCHANT_1, MERCHANT_2 } from '../support/system.ts';
@@ -17,7 +18,7 @@ async function listen(t: TestContext) {
   const authorities = loadAuthorities([{ name: 'merchants', certificates: [join(pki.directory, 'merchants-authority.crt')] }]);
   const { certificatePem: certificate, keyPem: key } = pki.read('server');
   const unserved = new Set<string>();
-  const world = { hold: false, arrived: Promise.withResolvers<void>(), release: Promise.withResolvers<void>() };
+  const world = { connections: 0, hold: false, arrived: Promise.withResolvers<void>(), release: Promise.withResolvers<void>() };
   const listener = await listenInternet({
     ...{ address: '127.0.0.1', port: 0, certificate, key, authorities: trustOptions(authorities).ca, connectionsMax: 10 },
     ...{ handshakeTimeoutMs: 5_000, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000, idleTimeoutMs: 60_000, headerBytesMax: 8_192 },
@@ -27,7 +28,9 @@ async function listen(t: TestContext) {
       refuse: async () => SEALED,
       onRefused: () => {},
       onFault: (error) => assert.fail(String(error)),
-      onConnections: () => {},
+      onConnections: (count) => {
+        world.connections = count;
+      },
     },
     readPeer: (socket) => readPeer(socket, authorities, Date.now()),
     isServed: ({ subject }) => !unserved.has(subject),
@@ -48,9 +51,11 @@ async function listen(t: TestContext) {
 }
 
 test('idle connections of an identity that ended are closed; others stay', async (t) => {
-  const { listener, connect, endIdentityOf } = await listen(t);
+  const { listener, world, connect, endIdentityOf } = await listen(t);
   const [used, unused, other] = [await connect(MERCHANT_1), await connect(MERCHANT_1), await connect(MERCHANT_2)];
   await used.ask();
+  // A client is done with its handshake before the listener is.
+  await eventually(() => assert.equal(world.connections, 3));
   assert.equal(listener.closeUnserved(), 0);
   endIdentityOf(MERCHANT_1);
   assert.equal(listener.closeUnserved(), 2);
