@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { appendFileSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { MerchantClient } from '../../src/sdk/merchant.ts';
 import { makeCrl } from '../support/crl.ts';
@@ -164,7 +164,7 @@ for (const kind of ['sqlite', 'redis'] as const) {
       for (const { instance } of system.gateways) {
         const files = globSync(join(system.directory, 'data', 'journal', instance, '*'));
         const text = files
-          .filter((file) => !/lock|db/.test(file))
+          .filter((file) => !/lock|db/.test(basename(file)))
           .map((file) => readFileSync(file, 'utf8'))
           .join('');
         assert.match(text, /欺诈 case 17/);

@@ -5,6 +5,7 @@ import { loadAuthorities, trustOptions } from '../../src/identity/authorities.ts
 import { readPeer } from '../../src/identity/peer.ts';
 import { listenInternet } from '../../src/listeners/internet.ts';
 import type { Sealed } from '../../src/protocol/messages.ts';
+import { eventually } from '../support/eventually.ts';
 import { makePki } from '../support/pki.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { MERCHANT_1, MERCHANT_2 } from '../support/system.ts';
@@ -18,7 +19,7 @@ async function listen(t: TestContext) {
   const authorities = loadAuthorities([{ name: 'merchants', certificates: [join(pki.directory, 'merchants-authority.crt')] }]);
   const { certificatePem: certificate, keyPem: key } = pki.read('server');
   const unserved = new Set<string>();
-  const world = { hold: false, arrived: Promise.withResolvers<void>(), release: Promise.withResolvers<void>() };
+  const world = { connections: 0, hold: false, arrived: Promise.withResolvers<void>(), release: Promise.withResolvers<void>() };
   const listener = await listenInternet({
     ...LIMITS,
     certificates: [{ certificate, key }],
@@ -26,7 +27,9 @@ async function listen(t: TestContext) {
     refuse: async () => SEALED,
     onRefused: () => {},
     onFault: (error) => assert.fail(String(error)),
-    onConnections: () => {},
+    onConnections: (count) => {
+      world.connections = count;
+    },
     readPeer: (socket) => readPeer(socket, authorities, Date.now()),
     isServed: ({ subject }) => !unserved.has(subject),
     handle: async () => {
@@ -46,9 +49,11 @@ async function listen(t: TestContext) {
 }
 
 test('idle connections of an identity that ended are closed; others stay', async (t) => {
-  const { listener, connect, endIdentityOf } = await listen(t);
+  const { listener, world, connect, endIdentityOf } = await listen(t);
   const [used, unused, other] = [await connect(MERCHANT_1), await connect(MERCHANT_1), await connect(MERCHANT_2)];
   await used.ask();
+  // A client is done with its handshake before the listener is.
+  await eventually(() => assert.equal(world.connections, 3));
   assert.equal(listener.closeUnserved(), 0);
   endIdentityOf(MERCHANT_1);
   assert.equal(listener.closeUnserved(), 2);

@@ -31,7 +31,8 @@ export async function connectRaw(pki: Pki, url: string, leaf: Leaf, session?: Bu
   socket.on('session', (newest) => {
     ticket = newest;
   });
-  socket.on('error', () => undefined);
+  // What is not read never ends: an idle client would not notice that it was closed.
+  socket.on('error', () => undefined).resume();
   const closed = once(socket, 'close').then(() => undefined);
   await once(socket, 'secureConnect');
   return {
