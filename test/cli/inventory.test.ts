@@ -64,7 +64,7 @@ describe('hufu inventory', () => {
       ['1', '2'].map((last) => pki.read(`merchants/80000000000000${last}`).keyid),
     );
     assert.deepEqual(bindings[0], { authority: 'merchants', subject: pki.read(`merchants/${NUMBER}`).subject, merchants: [NUMBER] });
-    assert.equal(privateKeys.length, 9 + 4);
+    assert.equal(privateKeys.length, 9 + 5);
     assert.ok(suites.ciphers.length >= 9 && suites.groups.includes('X25519MLKEM768') && suites.signatures.includes('ed25519'));
     const text = await run();
     assert.match(text.stdout, /Nothing in use ends within 60 days\.\n$/);

@@ -107,6 +107,7 @@ describe('every refusal there is, reached, verified and as documented', { timeou
     ['MEDIA_TYPE_UNSUPPORTED', () => ask(m2, header('Content-Type', 'text/plain')), 'text instead of JSON'],
     ['CERTIFICATE_EXPIRED', () => issued({ notAfterMs: Date.now() - 1000 }), 'expired a second ago'],
     ['CERTIFICATE_INVALID', () => issued({ profile: 'server' }), 'made for servers'],
+    ['MISDIRECTED', () => ask(m2, get(m2, '/v1/nothing', { headers: [['Host', '127.0.0.1']] })), 'TLS was asked for localhost'],
     ['CERTIFICATE_REVOKED', () => withTls(leaves.get('stolen') as Leaf), 'blocked in gateway.yaml'],
     ['REVOCATION_UNKNOWN', () => faulty({ judged: 'unknown' }), 'the list of the authority is missing'],
     ['CERTIFICATE_UNBOUND', () => issued({}), 'of our authority, in no merchant file'],
