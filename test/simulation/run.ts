@@ -24,7 +24,7 @@ for (let seed = first; seed <= last; seed += 1) {
   const result = await simulate(seed, plant);
   steps += result.steps;
   for (const [what, count] of result.counts) totals.set(what, (totals.get(what) ?? 0) + count);
-  if (values.story || result.violation) console.log(result.story.join('\n'));
+  if (values.story || result.violation) console.log(result.story().join('\n'));
   if (result.violation) {
     console.log(`seed ${seed}: ${result.violation}`);
     process.exitCode = 1;

@@ -13,7 +13,7 @@ export type Simulated = {
   /** The first broken invariant, with the number of the step. */
   readonly violation: string | undefined;
   /** What happened, step by step. */
-  readonly story: readonly string[];
+  readonly story: () => readonly string[];
   readonly steps: number;
   readonly counts: ReadonlyMap<string, number>;
 };
@@ -230,5 +230,5 @@ export async function simulate(seed: number, plant?: Plant): Promise<Simulated> 
   if (!witness.violation()) await runQuiet(world, fleet);
   const violation = witness.violation();
   if (violation) scheduler.note(`VIOLATION: ${violation}`);
-  return { violation, story: scheduler.story(), steps: scheduler.steps(), counts: witness.counts };
+  return { violation, story: scheduler.story, steps: scheduler.steps(), counts: witness.counts };
 }
