@@ -4,6 +4,7 @@ import { createJournalStage } from '../../src/pipeline/journal.ts';
 import { problemReply, refusalFrom } from '../../src/pipeline/problem.ts';
 import type { Stages } from '../../src/pipeline/stages.ts';
 import type { Journal } from '../../src/ports/journal.ts';
+import type { Store } from '../../src/ports/store.ts';
 import { Refusal } from '../../src/protocol/errors.ts';
 import { allHeaders, HEADER } from '../../src/protocol/headers.ts';
 import type { Merchant } from '../../src/protocol/merchant.ts';
@@ -67,7 +68,7 @@ export function startSimulatedGateway(world: GatewayWorld, disk: Disk, boot: str
   const life: Life = { name: `${disk.instance}.${boot}`, alive: true, mourners: new Set() };
   if (plant === 'lostNoncesForgotten') Object.assign(disk, { closed: true, noncesLostAtMs: undefined });
   const journal = openSimulatedJournal(scheduler, random, world.diskFaults, disk, life, boot);
-  const busy = { requests: 0, pauses: 0 };
+  const busy: Busy = { requests: 0, commands: 0, pauses: 0 };
   const state = joinGateway(world, disk, life, journal, busy);
   const money = wireGateway(world, disk, life, state);
   const stages = stagesOf(world, money, state);
@@ -92,7 +93,7 @@ export function startSimulatedGateway(world: GatewayWorld, disk: Disk, boot: str
       end();
     },
     stop: async () => {
-      if (busy.requests > 0 || busy.pauses > 0) return false;
+      if (busy.requests + busy.commands + busy.pauses > 0) return false;
       life.alive = false;
       await state.close(0);
       end();
@@ -109,11 +110,27 @@ function tick(scheduler: Scheduler, life: Life, everyMs: number, act: () => Prom
   scheduler.later(`${life.name}: starts`, again, { life });
 }
 
-function joinGateway(world: GatewayWorld, disk: Disk, life: Life, journal: SimulatedJournal, busy: { pauses: number }): State {
+/** What is under way in a process. */
+type Busy = { requests: number; commands: number; pauses: number };
+
+function counted(store: Store, busy: Busy): Store {
+  const count =
+    <C, R>(run: (command: C) => Promise<R>) =>
+    (command: C): Promise<R> => {
+      busy.commands += 1;
+      return run(command).finally(() => {
+        busy.commands -= 1;
+      });
+    };
+  const { settle, hold, void: voids, release } = store;
+  return { ...store, settle: count(settle), hold: count(hold), void: count(voids), release: count(release) };
+}
+
+function joinGateway(world: GatewayWorld, disk: Disk, life: Life, journal: SimulatedJournal, busy: Busy): State {
   const { scheduler, disks } = world;
   const state: State = joinState({
     journal: plantJournal(world, life, journal, () => state.keeper.epoch()),
-    store: world.store.connect(life),
+    store: counted(world.store.connect(life), busy),
     instance: disk.instance,
     instances: disks.map(({ instance }) => instance),
     merchantNumbers: () => world.merchants.map(({ number }) => number),
