@@ -43,9 +43,10 @@ const ALL_PACKAGES = [...new Set(Object.values(ROOMS).flatMap((room) => room.pac
 export function restrictionOf(folder: string): object {
   const room = ROOMS[folder] as Room;
   const forbidden = Object.keys(ROOMS).filter((other) => other !== folder && !room.imports.includes(other));
-  const folders = forbidden.flatMap((other) => [`../${other}/**`, `../../${other}/**`, `../../../${other}/**`]);
+  // Whatever stands before the folder's name: `../`, `./../` and `../../src/` all lead there.
+  const folders = forbidden.map((other) => `**/${other}/**`);
   const packages = ALL_PACKAGES.filter((name) => !room.packages.includes(name)).flatMap((name) => [name, `${name}/**`]);
-  const files = folder === 'sdk' ? LIB_WITH_PACKAGES.map((file) => `../lib/${file}.ts`) : [];
+  const files = folder === 'sdk' ? LIB_WITH_PACKAGES.map((file) => `**/lib/${file}.ts`) : [];
   const message = `src/${folder} imports only ${[...room.imports, ...room.packages].join(', ') || 'Node'} (tools/import-rules.ts)`;
   return { level: 'error', options: { patterns: [{ group: [...folders, ...packages, ...files], message }] } };
 }

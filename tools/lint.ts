@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { biomeConfig } from './biome-config.ts';
-import { tidyProblems } from './tidy.ts';
+import { findProblems, readTexts } from './tidy.ts';
 
 const write = process.argv.includes('--write');
 
@@ -28,6 +28,6 @@ else if (compact(readFileSync('biome.json', 'utf8')) !== compact(config)) {
 }
 
 const biome = spawnSync(findBiome(), ['check', '--error-on-warnings', ...(write ? ['--write'] : [])], { stdio: 'inherit' });
-const problems = tidyProblems();
+const problems = findProblems(readTexts());
 for (const problem of problems) console.error(`tidy: ${problem}`);
 process.exit(biome.status === 0 && problems.length === 0 ? 0 : 1);

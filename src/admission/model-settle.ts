@@ -88,12 +88,12 @@ function replayAdmitted(slot: Slot, fact: AdmittedFact, nowMs: number): void {
   const claim = slot.claims.get(fact.keyHash);
   const dead = slot.tombstones.has(fact.admissionId);
   replayReservation(slot, fact, claim?.state === 'final' ? 'released' : 'open', dead);
-  if (dead) return;
-  if (!claim) {
-    slot.claims.set(fact.keyHash, describe({ ...bareClaim(fact.admissionId, nowMs), keepUntilMs: 0 }, fact));
-  } else if (claim.state === 'final') {
+  if (claim?.state === 'final') {
     // Its outcome came first, out of another journal; the rest is told now.
     if (claim.fingerprint === '' && claim.admissionIds.has(fact.admissionId)) describe(claim, fact);
+  } else if (dead) return;
+  else if (!claim) {
+    slot.claims.set(fact.keyHash, describe({ ...bareClaim(fact.admissionId, nowMs), keepUntilMs: 0 }, fact));
   } else {
     if (!claim.admissionIds.has(fact.admissionId)) join(slot, claim, fact);
     if (claim.state === 'inFlight') claim.nextAskMs = nowMs;

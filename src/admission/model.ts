@@ -4,14 +4,17 @@ import { holdInModel, replayInModel, settleInModel, voidInModel } from './model-
 import { expireLease, freeConcurrency, newSlot, type Slot, viewOf } from './model-slot.ts';
 
 type Epoch = { readonly id: string; open: boolean; readonly reported: Set<string>; closedUntilMs: number };
-type Memory = { epoch: Epoch | undefined; readonly slots: Map<string, Slot> };
+/** Everything a store holds. */
+export type Memory = { epoch: Epoch | undefined; readonly slots: Map<string, Slot> };
+
+export const emptyMemory = (): Memory => ({ epoch: undefined, slots: new Map() });
 
 /**
  * The store as contract.md sections 5, 6 and 8 say it, in memory, as plain as can be: the oracle that the SQLite and
- * Redis stores are compared with. Every command runs to its end before the next. It forgets nothing.
+ * Redis stores are compared with. Every command runs to its end before the next. It forgets nothing. `memory` lets a test
+ * look inside, or begin with what a replica held.
  */
-export function createModelStore(): Store {
-  const memory: Memory = { epoch: undefined, slots: new Map() };
+export function createModelStore(memory: Memory = emptyMemory()): Store {
   return { kind: 'model', ...decisions(memory), ...questions(memory), ...epochs(memory), close: async () => {} };
 }
 

@@ -20,18 +20,6 @@ export function tryLock(directory: string): (() => void) | undefined {
   return () => database.close();
 }
 
-/** Runs `work` while holding a journal folder, so that its owner cannot start meanwhile. False when its owner runs: nothing was done then. */
-export async function withJournalLock(directory: string, work: () => Promise<void>): Promise<boolean> {
-  const release = tryLock(directory);
-  if (!release) return false;
-  try {
-    await work();
-    return true;
-  } finally {
-    release();
-  }
-}
-
 /** Whether a process holds the folder now. Makes no lock file where there is none. */
 export function isLocked(directory: string): boolean {
   if (!existsSync(join(directory, 'lock.db'))) return false;

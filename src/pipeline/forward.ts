@@ -1,10 +1,10 @@
 import { Refusal } from '../protocol/errors.ts';
 import type { Forwarded, Journalled } from '../protocol/messages.ts';
-import type { Withdrawn } from '../settlement/withdraw.ts';
+import type { Withdraw } from '../settlement/withdraw.ts';
 
 export type ForwardStageOptions = {
   readonly forward: (journalled: Journalled) => Promise<Forwarded>;
-  readonly withdraw: (withdrawn: Withdrawn) => void;
+  readonly withdraw: Withdraw;
   readonly onAlarm: (alarm: string, facts: Readonly<Record<string, unknown>>) => void;
 };
 
@@ -18,7 +18,12 @@ export function createForwardStage(options: ForwardStageOptions): (journalled: J
       return forwarded;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      options.withdraw({ merchantNumber: merchant.number, admissionId, ...(claim ? { keyHash: claim.keyHash, journalled: true } : {}) });
+      // Said only when it is on the disk: the merchant may send this key with another body next, and this request must not come back.
+      await options.withdraw({
+        merchantNumber: merchant.number,
+        admissionId,
+        ...(claim ? { keyHash: claim.keyHash, journalled: true } : {}),
+      });
       throw error;
     }
   };

@@ -3,14 +3,14 @@ import type { Journal } from '../ports/journal.ts';
 import { Refusal } from '../protocol/errors.ts';
 import type { Admitted, Journalled } from '../protocol/messages.ts';
 import type { Unforwarded } from '../settlement/unforwarded.ts';
-import type { Withdrawn } from '../settlement/withdraw.ts';
+import type { Withdraw, Withdrawn } from '../settlement/withdraw.ts';
 import type { Evidence } from './evidence.ts';
 
 export type JournalStageOptions = {
   readonly journal: Journal;
   readonly standing: () => Standing;
   readonly unforwarded: Unforwarded;
-  readonly withdraw: (withdrawn: Withdrawn) => void;
+  readonly withdraw: Withdraw;
   readonly evidence: Evidence;
 };
 
@@ -41,7 +41,7 @@ function appendRead({ evidence, withdraw }: JournalStageOptions, admitted: Admit
   try {
     return evidence.appendRequest(admitted);
   } catch (error) {
-    withdraw(withdrawnOf(admitted));
+    void withdraw(withdrawnOf(admitted));
     throw error;
   }
 }
@@ -51,7 +51,7 @@ function checkEpoch({ standing, journal, unforwarded, withdraw }: JournalStageOp
   const now = standing();
   if (now.kind === 'open' && now.epoch === admitted.epoch) return;
   const { merchant, admissionId, nonce, claim } = admitted;
-  withdraw(withdrawnOf(admitted));
+  void withdraw(withdrawnOf(admitted));
   journal.append({ type: 'nonce', merchantNumber: merchant.number, admissionId, nonce, nonceUntilMs: claim.nonceUntilMs });
   unforwarded.journalled(admissionId);
   throw new Refusal(now.kind === 'closed' ? now.code : 'REBUILDING', { retryAfterSeconds: 1 });
@@ -71,7 +71,7 @@ async function appendAndSync({ journal, unforwarded, withdraw, evidence }: Journ
     return sequence;
   } catch (error) {
     // Nothing was sent, which this process knows from its own memory; the record may be written yet, and `voided` behind it.
-    withdraw({ ...withdrawnOf(admitted), journalled });
+    void withdraw({ ...withdrawnOf(admitted), journalled });
     throw error instanceof Refusal ? new Refusal(error.code, { ...error.options, outcome: 'not_executed', retryAfterSeconds: 1 }) : error;
   }
 }

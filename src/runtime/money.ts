@@ -18,7 +18,7 @@ import { createResolver } from '../settlement/resolve.ts';
 import { createSettle } from '../settlement/settle.ts';
 import { createStoredAnswers } from '../settlement/stored-answer.ts';
 import { createSweep, type Sweep } from '../settlement/sweep.ts';
-import { createWithdraw, type Withdrawn } from '../settlement/withdraw.ts';
+import { createWithdraw, type Withdraw } from '../settlement/withdraw.ts';
 import type { State } from './state.ts';
 
 export type MoneyOptions = {
@@ -62,7 +62,7 @@ export function wireMoney(options: MoneyOptions): Money {
   return { stages, evidence, sweep };
 }
 
-function wireAdmit({ config, keys, state, clock }: MoneyOptions, withdraw: (withdrawn: Withdrawn) => void): Stages['admit'] {
+function wireAdmit({ config, keys, state, clock }: MoneyOptions, withdraw: Withdraw): Stages['admit'] {
   const { journal, store, unforwarded, keeper } = state;
   let counter = 0;
   return createAdmit({
@@ -79,7 +79,7 @@ function wireAdmit({ config, keys, state, clock }: MoneyOptions, withdraw: (with
       unforwarded.journalled(fact.admissionId);
     },
     onAbandoned: (admissionId, merchantNumber, keyHash) =>
-      withdraw({ merchantNumber, admissionId, ...(keyHash === undefined ? {} : { keyHash }) }),
+      void withdraw({ merchantNumber, admissionId, ...(keyHash === undefined ? {} : { keyHash }) }),
   });
 }
 

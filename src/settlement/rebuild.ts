@@ -24,16 +24,24 @@ const BATCH = 500;
 const isOver = ({ keepUntilMs, nonceUntilMs, reservation }: AdmittedFact, nowMs: number): boolean =>
   Math.max(keepUntilMs, nonceUntilMs, ...reservation.map(({ windowEndsMs }) => windowEndsMs)) <= nowMs;
 
-/** Leaves out what can no longer matter: nonces out of their window, and admissions that are over and whose outcome this journal holds. */
-async function* withoutStale(facts: AsyncIterable<Fact>, nowMs: number): AsyncGenerator<Fact> {
-  const over = new Map<string, AdmittedFact>();
+/**
+ * The facts of a journal in the order in which they are given back: each admission with its outcome, and those without at the
+ * end. A voided one comes behind its void, so that only its nonce counts: it holds nothing, and its key is free.
+ * Left out is what can no longer matter: nonces out of their window, and admissions that are over and whose outcome is here.
+ */
+async function* arranged(facts: AsyncIterable<Fact>, nowMs: number): AsyncGenerator<Fact> {
+  const open = new Map<string, AdmittedFact>();
   for await (const fact of facts) {
-    if (fact.type === 'nonce' ? fact.nonceUntilMs <= nowMs : fact.type !== 'admitted' && over.delete(fact.admissionId)) continue;
-    if (fact.type === 'admitted' && isOver(fact, nowMs)) over.set(fact.admissionId, fact);
-    else yield fact;
+    if (fact.type === 'admitted') open.set(fact.admissionId, fact);
+    else if (fact.type !== 'nonce') {
+      const admitted = open.get(fact.admissionId);
+      open.delete(fact.admissionId);
+      if (!admitted) yield fact;
+      else if (!isOver(admitted, nowMs)) yield* fact.type === 'voided' ? [fact, admitted] : [admitted, fact];
+    } else if (fact.nonceUntilMs > nowMs) yield fact;
   }
   // A claim never becomes free by time: without an outcome it is still asked about, however old.
-  yield* over.values();
+  yield* open.values();
 }
 
 /**
@@ -46,7 +54,7 @@ export async function replayFacts(store: Store, epoch: string, facts: AsyncItera
   const flush = async (merchantNumber: string, batch: Fact[]) => {
     await store.replay({ merchantNumber, epoch, nowMs: nowMs(), facts: batch });
   };
-  for await (const fact of withoutStale(facts, nowMs())) {
+  for await (const fact of arranged(facts, nowMs())) {
     merchants.add(fact.merchantNumber);
     const batch = batches.get(fact.merchantNumber) ?? [];
     batches.set(fact.merchantNumber, batch);

@@ -81,19 +81,6 @@ describe('hufu up', () => {
     assert.deepEqual(processesWith(site.directory), []);
   });
 
-  test('a second start on the same data is told so, and leaves the first alone', async (t) => {
-    const site = await makeSite();
-    t.after(site.dispose);
-    const first = await startHufu(['up'], site.environment, /^ready$/m);
-    t.after(() => first.end('SIGKILL'));
-    const other = { ...site.environment, HUFU_PORT_INTERNET: '0', HUFU_PORT_STATUS: '0', HUFU_PORT_CORE: '0' };
-    const { code, stderr } = await runHufu(['up'], other);
-    assert.equal(code, 1);
-    assert.match(stderr, /^hufu: \S+journal\/gateway-1: another process writes this journal; [^\n]+\n$/);
-    assert.equal((await paste(directCall(first.stdout()))).code, 0);
-    assert.equal(await first.end('SIGTERM'), 0);
-  });
-
   test('--config FILE: paths and directories of that file count', async (t) => {
     const site = await makeSite({ withCertificates: false });
     t.after(site.dispose);
@@ -112,21 +99,19 @@ describe('hufu up', () => {
     assert.ok(existsSync(join(data, 'journal', 'gateway-1')) && existsSync(join(site.data, 'certs', 'server.crt')));
   });
 
-  for (const variable of ['HUFU_STORE', 'REDIS_URL']) {
-    test(`${variable}=redis://... makes it use Redis`, async (t) => {
-      const redis = await startRedis();
-      t.after(redis.dispose);
-      const site = await makeSite();
-      t.after(site.dispose);
-      const up = await startHufu(['up'], { ...site.environment, [variable]: redis.url }, /^ready$/m);
-      t.after(() => up.end('SIGKILL'));
-      assert.match(up.stdout(), new RegExp(`^ {2}store {7}redis://${new URL(redis.url).host}$`, 'm'));
-      assert.equal((await paste(directCall(up.stdout()))).code, 0);
-      assert.notDeepEqual(await redis.client.keys(`${redis.prefix}*`), []);
-      assert.equal(existsSync(join(site.data, 'store.db')), false);
-      assert.equal(await up.end('SIGTERM'), 0);
-    });
-  }
+  test('REDIS_URL=redis://... makes it use Redis', async (t) => {
+    const redis = await startRedis();
+    t.after(redis.dispose);
+    const site = await makeSite();
+    t.after(site.dispose);
+    const up = await startHufu(['up'], { ...site.environment, REDIS_URL: redis.url }, /^ready$/m);
+    t.after(() => up.end('SIGKILL'));
+    assert.match(up.stdout(), new RegExp(`^ {2}store {7}redis://${new URL(redis.url).host}$`, 'm'));
+    assert.equal((await paste(directCall(up.stdout()))).code, 0);
+    assert.notDeepEqual(await redis.client.keys(`${redis.prefix}*`), []);
+    assert.equal(existsSync(join(site.data, 'store.db')), false);
+    assert.equal(await up.end('SIGTERM'), 0);
+  });
 });
 
 describe('hufu up, ended by force', () => {

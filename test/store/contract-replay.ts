@@ -90,6 +90,13 @@ const ROWS: readonly Row[] = [
     sums: [0, 10],
     claim: { state: 'unknown' },
   },
+  { why: 'an admission behind its void holds nothing', journals: [[voidedFact('a'), admitted('a', 10)]], sums: [0, 0] },
+  {
+    why: 'what a resolver had closed before it was voided stays closed',
+    journals: [[outcomeFact('a', 'failed')], [voidedFact('a'), admitted('a', 10)]],
+    sums: [0, 0],
+    claim: { state: 'final', outcome: 'failed' },
+  },
 ];
 
 const permutations = <T>(list: readonly T[]): T[][] =>
@@ -182,6 +189,14 @@ export function replayContract(name: string, open: OpenStore): void {
     assert.equal(claim?.expiresAtMs, NOW + 25_000, 'not found counts only after the latest');
     assert.equal(claim?.reservation[0]?.add, 20);
     assert.equal((await world.admit('c', { key: 'key-a' })).kind, 'mismatch');
+  });
+
+  test(`${name}: the request of a voided admission is known where a resolver had closed its key`, async (t) => {
+    const { store, dispose } = await open();
+    t.after(dispose);
+    const world = worldOf(store);
+    await rebuild(world, [[outcomeFact('a', 'failed')], [voidedFact('a'), admitted('a', 10)]], 'e1');
+    assert.equal((await world.admit('b', { key: 'key-a' })).kind, 'final');
   });
 
   test(`${name}: nobody repeats a key of which only the outcome is known`, async (t) => {

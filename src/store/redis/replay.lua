@@ -45,7 +45,7 @@ local function replayAdmitted(fact)
     'state', 'fingerprint', 'admissionId', 'admissionIds', 'expiresAtMs', 'keepUntilMs'))
   local isDead = redis.call('EXISTS', nameOf('void', fact.admissionId)) == 1
   replayReservation(fact, state == 'final' and 'released' or 'open', isDead)
-  if isDead then return end
+  if isDead and state ~= 'final' then return end
   if not state then
     redis.call('HSET', claim, 'state', 'unknown', 'admissionId', fact.admissionId, 'nextAskMs', whole(nowMs))
     describe(claim, fact, 0, 0)

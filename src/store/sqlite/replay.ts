@@ -27,12 +27,12 @@ function replayAdmitted(s: Statements, fact: AdmittedFact, nowMs: number): void 
   const claim = findClaim(s, merchantNumber, keyHash);
   const dead = s.findTombstone.get(merchantNumber, admissionId) !== undefined;
   replayReservation(s, fact, claim?.state === 'final' ? 'released' : 'open', dead);
-  if (dead) return;
-  if (!claim) {
-    putClaim(s, merchantNumber, describe({ ...bareClaim(keyHash, admissionId, nowMs), keepUntilMs: 0 }, fact));
-  } else if (claim.state === 'final') {
+  if (claim?.state === 'final') {
     // Its outcome came first, out of another journal; the rest is told now.
     if (claim.fingerprint === '' && admissionsOf(claim).includes(admissionId)) putClaim(s, merchantNumber, describe(claim, fact));
+  } else if (dead) return;
+  else if (!claim) {
+    putClaim(s, merchantNumber, describe({ ...bareClaim(keyHash, admissionId, nowMs), keepUntilMs: 0 }, fact));
   } else {
     if (!admissionsOf(claim).includes(admissionId)) join(s, claim, fact);
     if (claim.state === 'inFlight') claim.nextAskMs = nowMs;

@@ -1,0 +1,250 @@
+import { derivedKeyOf } from '../../src/admission/key-hash.ts';
+import { handle } from '../../src/pipeline/handle.ts';
+import { createJournalStage } from '../../src/pipeline/journal.ts';
+import { problemReply, refusalFrom } from '../../src/pipeline/problem.ts';
+import type { Stages } from '../../src/pipeline/stages.ts';
+import type { Journal } from '../../src/ports/journal.ts';
+import type { Store } from '../../src/ports/store.ts';
+import { Refusal } from '../../src/protocol/errors.ts';
+import { allHeaders, HEADER } from '../../src/protocol/headers.ts';
+import type { Merchant } from '../../src/protocol/merchant.ts';
+import type { Admitted, Arrived, Identified, Opened, Reply, Routed, Sealed, Verified } from '../../src/protocol/messages.ts';
+import { type Money, wireMoney } from '../../src/runtime/money.ts';
+import { joinState, type State } from '../../src/runtime/state.ts';
+import { assertionKey, executions, pay } from '../forward/sample.ts';
+import type { SimulatedCore } from './core.ts';
+import { type Disk, type DiskFaults, holdDeadJournals, openSimulatedJournal, type SimulatedJournal } from './journal.ts';
+import type { Random } from './random.ts';
+import type { Life, Scheduler } from './scheduler.ts';
+import type { SimulatedStore } from './store.ts';
+import type { Witness } from './witness.ts';
+
+/**
+ * Faults that are planted into the real code, at its ports or in its wiring. The simulation must find each, or it proves
+ * nothing. The first three are those of the executable specification.
+ */
+export const PLANTS = {
+  forwardBeforeSync: 'the request goes to the core before its record is synced',
+  resolverSettlesFirst: 'the resolver settles, and journals some time later',
+  nonceNotReported: 'a report does not append the nonces of admissions still in memory',
+  oldEpochForwarded: 'an admission of an older epoch is journalled and forwarded',
+  lostNoncesForgotten: 'the unclean end of a process is forgotten with its next start',
+  notFoundBeforeExpiry: '"not found" is final although an assertion of the key is still good',
+} as const;
+export type Plant = keyof typeof PLANTS;
+
+export type GatewayWorld = {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly store: SimulatedStore;
+  readonly core: SimulatedCore;
+  readonly witness: Witness;
+  readonly disks: readonly Disk[];
+  readonly diskFaults: DiskFaults;
+  readonly merchants: readonly Merchant[];
+  /** Whether instances share a host: then the living replay the journals of the dead. */
+  readonly oneHost: boolean;
+  /** How much rarer than in truth the processes look about: for worlds in which merchants wait for minutes. */
+  readonly slowness: number;
+  readonly plant: Plant | undefined;
+};
+
+export type SimulatedGateway = {
+  readonly life: Life;
+  readonly handle: (arrived: Arrived) => Promise<Sealed>;
+  readonly crash: () => void;
+  /** Ends in order, when nothing is under way; false when something is. */
+  readonly stop: () => Promise<boolean>;
+};
+
+const LOOK_MS = 500;
+const SWEEP_MS = 1_000;
+export const CLOCK_ALLOWANCE_MS = 2_000;
+const KEY = { id: 'k1', key: Buffer.alloc(32, 7) };
+
+/** One gateway process: everything from admission to settlement is the real code, wired as the gateway wires it. */
+export function startSimulatedGateway(world: GatewayWorld, disk: Disk, boot: string): SimulatedGateway {
+  const { scheduler, random, plant } = world;
+  const life: Life = { name: `${disk.instance}.${boot}`, alive: true, mourners: new Set() };
+  if (plant === 'lostNoncesForgotten') Object.assign(disk, { closed: true, noncesLostAtMs: undefined });
+  const journal = openSimulatedJournal(scheduler, random, world.diskFaults, disk, life, boot);
+  const busy: Busy = { requests: 0, commands: 0, pauses: 0 };
+  const state = joinGateway(world, disk, life, journal, busy);
+  const money = wireGateway(world, disk, life, state);
+  const stages = stagesOf(world, money, state);
+  tick(scheduler, life, LOOK_MS * world.slowness, state.keeper.look);
+  tick(scheduler, life, SWEEP_MS * world.slowness, money.sweep.round);
+
+  const end = () => {
+    life.alive = false;
+    for (const each of world.disks) if (each.holder === life) each.holder = undefined;
+    for (const mourn of life.mourners) mourn();
+  };
+  return {
+    life,
+    handle: async (arrived) => {
+      busy.requests += 1;
+      return handle(arrived, stages).finally(() => {
+        busy.requests -= 1;
+      });
+    },
+    crash: () => {
+      journal.crash();
+      end();
+    },
+    stop: async () => {
+      if (busy.requests + busy.commands + busy.pauses > 0) return false;
+      life.alive = false;
+      await state.close(0);
+      end();
+      return true;
+    },
+  };
+}
+
+function tick(scheduler: Scheduler, life: Life, everyMs: number, act: () => Promise<void>): void {
+  const again = () => {
+    void act();
+    scheduler.later('', again, { life, delayMs: everyMs });
+  };
+  scheduler.later(`${life.name}: starts`, again, { life });
+}
+
+/** What is under way in a process. */
+type Busy = { requests: number; commands: number; pauses: number };
+
+function counted(store: Store, busy: Busy): Store {
+  const count =
+    <C, R>(run: (command: C) => Promise<R>) =>
+    (command: C): Promise<R> => {
+      busy.commands += 1;
+      return run(command).finally(() => {
+        busy.commands -= 1;
+      });
+    };
+  const { settle, hold, void: voids, release } = store;
+  return { ...store, settle: count(settle), hold: count(hold), void: count(voids), release: count(release) };
+}
+
+function joinGateway(world: GatewayWorld, disk: Disk, life: Life, journal: SimulatedJournal, busy: Busy): State {
+  const { scheduler, disks } = world;
+  const state: State = joinState({
+    journal: plantJournal(world, life, journal, () => state.keeper.epoch()),
+    store: counted(world.store.connect(life), busy),
+    instance: disk.instance,
+    instances: disks.map(({ instance }) => instance),
+    merchantNumbers: () => world.merchants.map(({ number }) => number),
+    deadJournals: () =>
+      world.oneHost ? holdDeadJournals(scheduler, disks, life) : Promise.resolve({ journals: [], release: async () => {} }),
+    nowMs: scheduler.nowMs,
+    onChange: (line) => scheduler.note(`${life.name}: ${line}`),
+    onFailure: () => {},
+    pause: async (ms) => {
+      busy.pauses += 1;
+      await scheduler.turn('', life, ms);
+      busy.pauses -= 1;
+    },
+  });
+  return state;
+}
+
+function plantJournal({ scheduler, plant }: GatewayWorld, life: Life, journal: SimulatedJournal, epoch: () => string): SimulatedJournal {
+  if (plant === 'forwardBeforeSync') return { ...journal, synced: async () => {} };
+  if (plant === 'nonceNotReported') {
+    return { ...journal, append: (entry) => (entry.type === 'nonce' && epoch() === '' ? 0 : journal.append(entry)) };
+  }
+  if (plant !== 'resolverSettlesFirst') return journal;
+  const append: Journal['append'] = (entry) => {
+    if (entry.type !== 'outcome' || entry.by !== 'resolved') return journal.append(entry);
+    scheduler.later(`${life.name}: journals what was resolved`, () => void journal.append(entry), { life, delayMs: 5_000 });
+    return 0;
+  };
+  return { ...journal, append };
+}
+
+function wireGateway(world: GatewayWorld, disk: Disk, life: Life, state: State): Money {
+  const { scheduler, witness, plant } = world;
+  return wireMoney({
+    config: {
+      instance: disk.instance,
+      timeZone: 'Asia/Shanghai',
+      idempotency: { answerHours: 24, claimDays: 180 },
+      resolve: {
+        firstMs: 500,
+        factor: 2,
+        delayMsMax: 10_000,
+        clockAllowanceMs: plant === 'notFoundBeforeExpiry' ? -60_000 : CLOCK_ALLOWANCE_MS,
+      },
+    },
+    keys: { fingerprintKey: KEY, answerSealKey: KEY, assertion: assertionKey },
+    state,
+    core: world.core.connect(life),
+    local: {},
+    findOperation: (id) => (id === pay.id ? pay : id === executions.id ? executions : undefined),
+    merchantNumbers: () => world.merchants.map(({ number }) => number),
+    clock: { nowMs: scheduler.nowMs, monotonicMs: scheduler.nowMs },
+    onAlarm: (alarm) => witness.alarm(alarm),
+  });
+}
+
+/** Headers of a simulated request, where a real one has a signature. */
+export const SIMULATED = { nonce: 'x-nonce', created: 'x-created' } as const;
+const WINDOW_MS = 300_000;
+
+const only = (arrived: Arrived, name: string): string => allHeaders(arrived.rawHeaders, name)[0] ?? '';
+
+/** The stages before admission believe what a request says, but for its time; sealing signs nothing. */
+function stagesOf(world: GatewayWorld, { stages, evidence }: Money, state: State): Stages {
+  const { scheduler, witness, plant } = world;
+  const seal = async ({ status, contentType, headers, body }: Reply): Promise<Sealed> => ({
+    status,
+    rawHeaders: ['content-type', contentType, ...headers],
+    body,
+    connection: 'keep',
+  });
+  const journalOfOldEpoch = (admitted: Admitted) =>
+    createJournalStage({
+      journal: state.journal,
+      standing: () => ({ kind: 'open', epoch: admitted.epoch }),
+      unforwarded: state.unforwarded,
+      withdraw: async () => {},
+      evidence,
+    })(admitted);
+  return {
+    identify: (arrived) =>
+      ({ ...arrived, merchant: world.merchants.find(({ number }) => number === only(arrived, HEADER.merchantNumber)) }) as Identified,
+    route: (identified) =>
+      ({ ...identified, operation: pay, pathParameters: { orderNo: identified.target.split('/')[3] as string } }) as Routed,
+    bound: () => {},
+    verify: (routed) => {
+      if (Math.abs(scheduler.nowMs() - Number(only(routed, SIMULATED.created))) > WINDOW_MS) throw new Refusal('TIMESTAMP_SKEW');
+      return {
+        ...routed,
+        nonce: only(routed, SIMULATED.nonce),
+        key: {},
+        signature: Buffer.alloc(0),
+        signatureBase: '',
+      } as unknown as Verified;
+    },
+    open: (verified) => {
+      const value = JSON.parse(verified.body.toString()) as { amountFen: number; currency: string };
+      return { ...verified, value, ...value, idempotencyKey: only(verified, HEADER.idempotencyKey) } as Opened;
+    },
+    ...stages,
+    ...(plant === 'oldEpochForwarded' ? { journal: journalOfOldEpoch } : {}),
+    seal: async (reached, reply) => {
+      const sealed = await seal(reply);
+      evidence.appendAnswer(reached.requestId, sealed);
+      return sealed;
+    },
+    refuse: async (reached, error) => {
+      const refusal = refusalFrom(error);
+      if (refusal.code === 'INTERNAL')
+        witness.wrong(`a fault of ours: ${(refusal.options.cause as Error)?.stack ?? refusal.options.cause}`);
+      return seal(problemReply(refusal, reached.requestId));
+    },
+  };
+}
+
+export const derivedKeyFor = (merchantNumber: string, idempotencyKey: string): string =>
+  derivedKeyOf(merchantNumber, pay.id, idempotencyKey);
