@@ -118,7 +118,9 @@ function issued(directory: string, nowMs: number): FoundCertificate[] {
 function usesOf(config: GatewayConfig, { byBinding, byKeyid }: Merchants): (facts: CertificateFacts) => string[] {
   const authorities = config.authorities.map(({ name }) => name);
   return (facts) => {
-    const bound = authorities.flatMap((name) => byBinding.get(bindingKeyOf(name, facts.subject)) ?? []);
+    const bound = authorities
+      .flatMap((name) => byBinding.get(bindingKeyOf(name, facts.subject)) ?? [])
+      .map(({ merchantNumber }) => merchantNumber);
     const signing = byKeyid.get(keyidOf(facts.publicKey))?.merchantNumbers ?? [];
     return [...new Set([...bound, ...signing])].map((number) => `merchant ${number}`);
   };
