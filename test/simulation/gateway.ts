@@ -1,17 +1,15 @@
 import { derivedKeyOf } from '../../src/admission/key-hash.ts';
 import { handle } from '../../src/pipeline/handle.ts';
 import { createJournalStage } from '../../src/pipeline/journal.ts';
-import { problemReply, refusalFrom } from '../../src/pipeline/problem.ts';
 import type { Stages } from '../../src/pipeline/stages.ts';
 import type { Journal } from '../../src/ports/journal.ts';
 import type { Store } from '../../src/ports/store.ts';
-import { Refusal } from '../../src/protocol/errors.ts';
-import { allHeaders, HEADER } from '../../src/protocol/headers.ts';
 import type { Merchant } from '../../src/protocol/merchant.ts';
-import type { Admitted, Arrived, Identified, Opened, Reply, Routed, Sealed, Verified } from '../../src/protocol/messages.ts';
+import type { Arrived, Sealed } from '../../src/protocol/messages.ts';
 import { type Money, wireMoney } from '../../src/runtime/money.ts';
 import { joinState, type State } from '../../src/runtime/state.ts';
 import { assertionKey, executions, pay } from '../forward/sample.ts';
+import { standInStages } from '../support/front.ts';
 import type { SimulatedCore } from './core.ts';
 import { type Disk, type DiskFaults, holdDeadJournals, openSimulatedJournal, type SimulatedJournal } from './journal.ts';
 import type { Random } from './random.ts';
@@ -187,64 +185,20 @@ function wireGateway(world: GatewayWorld, disk: Disk, life: Life, state: State):
   });
 }
 
-/** Headers of a simulated request, where a real one has a signature. */
-export const SIMULATED = { nonce: 'x-nonce', created: 'x-created' } as const;
-const WINDOW_MS = 300_000;
-
-const only = (arrived: Arrived, name: string): string => allHeaders(arrived.rawHeaders, name)[0] ?? '';
-
-/** The stages before admission believe what a request says, but for its time; sealing signs nothing. */
-function stagesOf(world: GatewayWorld, { stages, evidence }: Money, state: State): Stages {
-  const { scheduler, witness, plant } = world;
-  const seal = async ({ status, contentType, headers, body }: Reply): Promise<Sealed> => ({
-    status,
-    rawHeaders: ['content-type', contentType, ...headers],
-    body,
-    connection: 'keep',
-  });
-  const journalOfOldEpoch = (admitted: Admitted) =>
-    createJournalStage({
-      journal: state.journal,
-      standing: () => ({ kind: 'open', epoch: admitted.epoch }),
-      unforwarded: state.unforwarded,
-      withdraw: async () => {},
-      evidence,
-    })(admitted);
-  return {
-    identify: (arrived) =>
-      ({ ...arrived, merchant: world.merchants.find(({ number }) => number === only(arrived, HEADER.merchantNumber)) }) as Identified,
-    route: (identified) =>
-      ({ ...identified, operation: pay, pathParameters: { orderNo: identified.target.split('/')[3] as string } }) as Routed,
-    bound: () => {},
-    verify: (routed) => {
-      if (Math.abs(scheduler.nowMs() - Number(only(routed, SIMULATED.created))) > WINDOW_MS) throw new Refusal('TIMESTAMP_SKEW');
-      return {
-        ...routed,
-        nonce: only(routed, SIMULATED.nonce),
-        key: {},
-        signature: Buffer.alloc(0),
-        signatureBase: '',
-      } as unknown as Verified;
-    },
-    open: (verified) => {
-      const value = JSON.parse(verified.body.toString()) as { amountFen: number; currency: string };
-      return { ...verified, value, ...value, idempotencyKey: only(verified, HEADER.idempotencyKey) } as Opened;
-    },
-    ...stages,
-    ...(plant === 'oldEpochForwarded' ? { journal: journalOfOldEpoch } : {}),
-    seal: async (reached, reply) => {
-      const sealed = await seal(reply);
-      evidence.appendAnswer(reached.requestId, sealed);
-      return sealed;
-    },
-    refuse: async (reached, error) => {
-      const refusal = refusalFrom(error);
-      if (refusal.code === 'INTERNAL')
-        witness.wrong(`a fault of ours: ${(refusal.options.cause as Error)?.stack ?? refusal.options.cause}`);
-      return seal(problemReply(refusal, reached.requestId));
-    },
-  };
+/** The stages of a request; a planted fault replaces the one that it is about. */
+function stagesOf(world: GatewayWorld, money: Money, state: State): Stages {
+  const { scheduler, witness, merchants, plant } = world;
+  const onFault = (cause: unknown) => witness.wrong(`a fault of ours: ${(cause as Error)?.stack ?? cause}`);
+  const stages = standInStages({ money, operation: pay, merchants, nowMs: scheduler.nowMs, onFault });
+  return plant === 'oldEpochForwarded' ? { ...stages, journal: journalOfAnyEpoch(state, money) } : stages;
 }
+
+const journalOfAnyEpoch =
+  ({ journal, unforwarded }: State, { evidence }: Money): Stages['journal'] =>
+  (admitted) => {
+    const standing = () => ({ kind: 'open', epoch: admitted.epoch }) as const;
+    return createJournalStage({ journal, standing, unforwarded, withdraw: async () => {}, evidence })(admitted);
+  };
 
 export const derivedKeyFor = (merchantNumber: string, idempotencyKey: string): string =>
   derivedKeyOf(merchantNumber, pay.id, idempotencyKey);

@@ -1,8 +1,8 @@
 import { keyHashOf } from '../../src/admission/key-hash.ts';
-import { allHeaders, HEADER } from '../../src/protocol/headers.ts';
 import type { Merchant } from '../../src/protocol/merchant.ts';
-import type { Arrived, Sealed } from '../../src/protocol/messages.ts';
-import { derivedKeyFor, SIMULATED, type SimulatedGateway } from './gateway.ts';
+import type { Arrived } from '../../src/protocol/messages.ts';
+import { arrivedPayment, type Told, toldBy } from '../support/front.ts';
+import { derivedKeyFor, type SimulatedGateway } from './gateway.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Said, Witness } from './witness.ts';
@@ -100,7 +100,7 @@ async function deliver(
       random.between(0, world.instances - 1),
       order,
       key,
-      arrivedOf(order, key, amountFen, number, requestId, createdMs),
+      arrivedPayment({ ...order, requestId, key, nonce: `n${number}`, amountFen, createdMs }),
     );
   };
   const createdMs = scheduler.nowMs();
@@ -116,30 +116,6 @@ async function deliver(
   return random.chance(traffic.abandoned) ? undefined : answer;
 }
 
-function arrivedOf(
-  { merchantNumber, orderNo }: Order,
-  key: string,
-  amountFen: number,
-  number: number,
-  requestId: string,
-  createdMs: number,
-): Arrived {
-  const rawHeaders = [HEADER.contentType, 'application/json', HEADER.merchantNumber, merchantNumber, HEADER.idempotencyKey, key];
-  rawHeaders.push(SIMULATED.nonce, `n${number}`, SIMULATED.created, String(createdMs));
-  return {
-    requestId,
-    receivedAtMs: createdMs,
-    times: {},
-    peer: { thumbprint: 'T' },
-    channel: 'internet',
-    address: '',
-    method: 'POST',
-    target: `/v1/orders/${orderNo}/payments`,
-    rawHeaders,
-    body: Buffer.from(JSON.stringify({ amountFen, currency: 'CNY' })),
-  } as unknown as Arrived;
-}
-
 /** To a process and back. Undefined when the process is not there, or dies before it answers. */
 async function transmit(world: MerchantWorld, instance: number, order: Order, key: string, arrived: Arrived): Promise<Outcome> {
   const { scheduler, witness } = world;
@@ -153,23 +129,20 @@ async function transmit(world: MerchantWorld, instance: number, order: Order, ke
   const sealed = await Promise.race([gateway.handle(arrived), dead.promise]);
   gateway.life.mourners.delete(mourn);
   if (!sealed || !gateway.life.alive) return undefined;
-  const said = readAnswer(sealed);
-  scheduler.note(`${gateway.life.name}: answers ${witness.requestName(arrived.requestId)}: ${describe(sealed, said)}`);
-  if (said) witness.said(derivedKeyFor(order.merchantNumber, key), arrived.requestId, said);
+  const told = toldBy(sealed);
+  const said = readAnswer(told);
+  const name = witness.requestName(arrived.requestId);
+  scheduler.note(`${gateway.life.name}: answers ${name}: ${told.status} ${told.code ?? ''} ${said.kind}`);
+  witness.said(derivedKeyFor(order.merchantNumber, key), arrived.requestId, said);
   return said;
 }
 
 /** What an answer says about the outcome of its key: by our problem documents, else by the core's own answer. */
-function readAnswer({ status, rawHeaders, body }: Sealed): Said | undefined {
-  const value = JSON.parse(body.toString()) as { outcome?: string; retry?: string; code: string; paymentNo?: string };
-  if (allHeaders(rawHeaders, 'content-type')[0] !== 'application/problem+json') {
-    if (status === 201) return { kind: 'succeeded', paymentNo: value.paymentNo as string };
+function readAnswer({ status, code, outcome, retry, paymentNo, isProblem }: Told): Said {
+  if (!isProblem) {
+    if (status === 201) return { kind: 'succeeded', paymentNo: paymentNo as string };
     return status === 422 ? { kind: 'failed' } : { kind: 'unknown', code: 'pending' };
   }
-  if (value.retry === 'new_key') return { kind: 'failed' };
-  if (value.outcome === 'not_executed') return { kind: 'notExecuted' };
-  return { kind: 'unknown', code: value.code };
+  if (retry === 'new_key') return { kind: 'failed' };
+  return outcome === 'not_executed' ? { kind: 'notExecuted' } : { kind: 'unknown', code: code as string };
 }
-
-const describe = ({ status, body }: Sealed, said: Said | undefined): string =>
-  `${status} ${(JSON.parse(body.toString()) as { code?: string }).code ?? ''} ${said?.kind ?? ''}`;

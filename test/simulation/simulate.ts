@@ -1,4 +1,4 @@
-import type { Merchant } from '../../src/protocol/merchant.ts';
+import { limitedMerchant } from '../support/front.ts';
 import { createSimulatedCore } from './core.ts';
 import { CLOCK_ALLOWANCE_MS, type GatewayWorld, type Plant, type SimulatedGateway, startSimulatedGateway } from './gateway.ts';
 import { createDisk } from './journal.ts';
@@ -22,18 +22,6 @@ const LIMIT_FEN = 300;
 /** No world is still busy after so many steps; one that is has a dead end. */
 const STEPS_MAX = 20_000;
 const INSTANCES = ['g1', 'g2'] as const;
-
-const merchantOf = (number: string): Merchant =>
-  ({
-    number,
-    name: number,
-    status: 'active',
-    channels: ['internet'],
-    rules: [
-      { kind: 'total', name: 'day', of: 'amount', per: 'day', scope: 'merchant', operations: [], currency: 'CNY', max: LIMIT_FEN },
-      { kind: 'concurrency', name: 'at once', scope: 'merchant', operations: [], max: 50 },
-    ],
-  }) as unknown as Merchant;
 
 /** What is no fault, and stays when everything works again. */
 const CHARACTER: ReadonlySet<string> = new Set(['recordsFailures', 'fails', 'timeoutMs']);
@@ -71,7 +59,7 @@ function createWorld(seed: number, plant: Plant | undefined) {
   const store = createSimulatedStore(scheduler, random, storeFaults, witness);
   // The core's clock may be behind by less than the allowance, or ahead by more.
   const core = createSimulatedCore(scheduler, random, coreFaults, random.between(-CLOCK_ALLOWANCE_MS + 1, 2_500), witness);
-  const merchants = ['800000000000001', '800000000000002'].map(merchantOf);
+  const merchants = ['800000000000001', '800000000000002'].map((number) => limitedMerchant(number, LIMIT_FEN));
   const disks = INSTANCES.map(createDisk);
   const oneHost = random.chance(0.5);
   const slowness = profile.name === 'mixed' && random.chance(0.3) ? 10 : 1;
