@@ -28,19 +28,26 @@ export function createSweep(options: SweepOptions): Sweep {
   let running: Promise<void> | undefined;
   let waiting: string[] = [];
 
+  /** A few at once, each to its end: one merchant or claim that fails keeps no other waiting. Stops when the store is closed. */
+  const forEach = async <T>(list: readonly T[], act: (each: T) => Promise<unknown>): Promise<void> => {
+    let failure: PromiseRejectedResult | undefined;
+    for (let i = 0; i < list.length && options.isOpen(); i += AT_ONCE) {
+      const results = await Promise.allSettled(list.slice(i, i + AT_ONCE).map(act));
+      failure ??= results.find((result) => result.status === 'rejected');
+    }
+    if (failure) throw failure.reason;
+  };
+
   const resolveDue = async (merchantNumber: string) => {
     const due = await options.store.findDue({ merchantNumber, nowMs: options.nowMs(), limit: CLAIMS_PER_MERCHANT });
-    for (let i = 0; i < due.length; i += AT_ONCE) {
-      await Promise.all(due.slice(i, i + AT_ONCE).map((keyHash) => options.resolver.resolve(merchantNumber, keyHash)));
-    }
+    await forEach(due, (keyHash) => options.resolver.resolve(merchantNumber, keyHash));
   };
 
   const roundOnce = async () => {
     if (!options.isOpen()) return;
     try {
       if (waiting.length === 0) waiting = [...(await options.merchantNumbers())];
-      const now = waiting.splice(0, MERCHANTS_PER_ROUND);
-      for (let i = 0; i < now.length; i += AT_ONCE) await Promise.all(now.slice(i, i + AT_ONCE).map(resolveDue));
+      await forEach(waiting.splice(0, MERCHANTS_PER_ROUND), resolveDue);
     } catch (error) {
       options.onFailure(error);
     }

@@ -78,7 +78,7 @@ export type StoreKind = {
   readonly lose: (directory: string) => Promise<void>;
 };
 
-const KEY = { id: 'k1', key: Buffer.alloc(32, 7) };
+const KEY = { id: '0123456789abcdef', key: Buffer.alloc(32, 7) };
 const merchants = [limitedMerchant(MERCHANT, LIMIT_FEN)];
 
 /** Real journals and a real store in a directory of their own, a core in memory, and a clock that stands still. */

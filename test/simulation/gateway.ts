@@ -58,7 +58,7 @@ export type SimulatedGateway = {
 const LOOK_MS = 500;
 const SWEEP_MS = 1_000;
 export const CLOCK_ALLOWANCE_MS = 2_000;
-const KEY = { id: 'k1', key: Buffer.alloc(32, 7) };
+const KEY = { id: '0123456789abcdef', key: Buffer.alloc(32, 7) };
 
 /** One gateway process: everything from admission to settlement is the real code, wired as the gateway wires it. */
 export function startSimulatedGateway(world: GatewayWorld, disk: Disk, boot: string): SimulatedGateway {
