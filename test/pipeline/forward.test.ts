@@ -12,7 +12,7 @@ function openStage(forward: () => Promise<Forwarded>) {
   const stage = createForwardStage({
     forward,
     withdraw: async (withdrawn) => {
-      await Promise.resolve();
+      await new Promise(setImmediate);
       log.push(withdrawn);
     },
     onAlarm: (alarm) => log.push(alarm),

@@ -251,6 +251,30 @@ for (const [name, kind] of KINDS) {
     await assertWhole(workshop, process, ['k1']);
   });
 
+  test(`${name}: a process that is stopped while an admission has no reply leaves its nonce behind`, async (t) => {
+    const workshop = await openWorkshop(t, kind);
+    const process = await workshop.boot();
+    await process.open();
+    const { admit } = process.store;
+    const ran = Promise.withResolvers<void>();
+    process.meddle({
+      admit: async (command) => {
+        await admit(command);
+        ran.resolve();
+        return new Promise(() => {});
+      },
+    });
+    void process.pay('k1', { nonce: 'captured-nonce' });
+    await ran.promise;
+    await process.close();
+    await workshop.loseStore();
+    const next = await workshop.boot();
+    await next.open();
+    assert.equal(next.state.keeper.standing().kind, 'open', 'closed in order: no nonce is lost');
+    assert.equal((await next.pay('k1', { nonce: 'captured-nonce' }))?.code, 'NONCE_REPLAYED');
+    await assertWhole(workshop, next, ['k1']);
+  });
+
   test(`${name}: an unclean end long ago closes nothing`, async (t) => {
     const workshop = await openWorkshop(t, kind);
     const killed = await workshop.boot('admit:after');

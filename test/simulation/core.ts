@@ -17,6 +17,8 @@ export type CoreFaults = {
   readonly takesTime: number;
   /** Whether a refused payment is kept under its key. */
   readonly recordsFailures: boolean;
+  /** Whether its query holds the original answer, or only the core's account of what became of the key. */
+  readonly tellsOriginal: boolean;
 };
 
 export type SimulatedCore = {
@@ -87,15 +89,17 @@ export function createSimulatedCore(
     return plain(answerOf(execution));
   };
 
-  const pay = (call: CoreCall): CoreAnswer => {
+  const pay = (call: CoreCall): { readonly answer: CoreAnswer; readonly replayed?: true } => {
     const claims = claimsOf(call);
     witness.arrived(claims.jti);
-    if (scheduler.nowMs() + skewMs >= claims.exp * 1000) return json(401, { code: 'ASSERTION_EXPIRED', message: 'late' });
+    if (scheduler.nowMs() + skewMs >= claims.exp * 1000) return { answer: json(401, { code: 'ASSERTION_EXPIRED', message: 'late' }) };
     const execution = executions.get(claims.key as string);
-    if (!execution) return begin(claims, call);
+    if (!execution) return { answer: begin(claims, call) };
     const { amountFen } = JSON.parse(call.body.toString()) as Payment;
-    if (amountFen !== execution.payment.amountFen) return json(422, { code: 'IDEMPOTENCY_KEY_REUSED', message: 'another body' });
-    return plain(answerOf(execution));
+    if (amountFen !== execution.payment.amountFen)
+      return { answer: json(422, { code: 'IDEMPOTENCY_KEY_REUSED', message: 'another body' }) };
+    witness.repeated();
+    return { answer: plain(answerOf(execution)), replayed: true };
   };
 
   const query = (call: CoreCall): CoreAnswer => {
@@ -103,7 +107,8 @@ export function createSimulatedCore(
     if (!execution) return json(404, { code: 'EXECUTION_NOT_FOUND', message: 'nothing' });
     const { status, body } = answerOf(execution);
     if (execution.status === 'PROCESSING') return json(200, { status: 'PROCESSING' });
-    return json(200, { status: execution.status, httpStatus: status, body, ...execution.payment });
+    if (faults.tellsOriginal) return json(200, { status: execution.status, httpStatus: status, body, ...execution.payment });
+    return json(200, { ...execution.payment, status: execution.status, paymentNo: `P${execution.serial}` });
   };
 
   const connect = (life: Life): Core => ({
@@ -136,7 +141,7 @@ export function createSimulatedCore(
           return;
         }
         const arrive = () => {
-          const back = isQuery ? query(call) : pay(call);
+          const { answer: back, replayed = false } = isQuery ? { answer: query(call) } : pay(call);
           if (random.chance(faults.answerLost)) {
             scheduler.later(`network: the answer to ${name} is lost`, () => answer({ kind: 'noAnswer', reason: 'reset' }), { life });
             return;
@@ -144,7 +149,7 @@ export function createSimulatedCore(
           const spoilt = random.chance(faults.answerSpoilt)
             ? random.pick([json(500, { code: 'X' }), { ...json(201, {}), body: Buffer.from('{') }])
             : back;
-          const reply = { kind: 'answered', answer: spoilt, replayed: false } as const;
+          const reply = { kind: 'answered', answer: spoilt, replayed } as const;
           scheduler.later(`${life.name}: hears ${spoilt.status} to ${name}`, () => answer(reply), { life });
         };
         const delayMs = random.chance(faults.delayed) ? random.between(100, 6_000) : 0;

@@ -6,6 +6,7 @@ import type { Journal } from '../../src/ports/journal.ts';
 import type { Store } from '../../src/ports/store.ts';
 import type { Merchant } from '../../src/protocol/merchant.ts';
 import type { Arrived, Sealed } from '../../src/protocol/messages.ts';
+import type { Operation } from '../../src/protocol/operation.ts';
 import { type Money, wireMoney } from '../../src/runtime/money.ts';
 import { joinState, type State } from '../../src/runtime/state.ts';
 import { assertionKey, executions, pay } from '../forward/sample.ts';
@@ -40,6 +41,8 @@ export type GatewayWorld = {
   readonly disks: readonly Disk[];
   readonly diskFaults: DiskFaults;
   readonly merchants: readonly Merchant[];
+  /** How long the core may take; an assertion lives as long, at most 30 s. */
+  readonly timeoutMs: number;
   /** Whether instances share a host: then the living replay the journals of the dead. */
   readonly oneHost: boolean;
   /** How much rarer than in truth the processes look about: for worlds in which merchants wait for minutes. */
@@ -178,18 +181,20 @@ function wireGateway(world: GatewayWorld, disk: Disk, life: Life, state: State):
     state,
     core: world.core.connect(life),
     local: {},
-    findOperation: (id) => (id === pay.id ? pay : id === executions.id ? executions : undefined),
+    findOperation: (id) => (id === pay.id ? operationOf(world) : id === executions.id ? executions : undefined),
     merchantNumbers: () => world.merchants.map(({ number }) => number),
     clock: { nowMs: scheduler.nowMs, monotonicMs: scheduler.nowMs },
     onAlarm: (alarm) => witness.alarm(alarm),
   });
 }
 
+const operationOf = ({ timeoutMs }: GatewayWorld): Operation => ({ ...pay, timeoutMs });
+
 /** The stages of a request; a planted fault replaces the one that it is about. */
 function stagesOf(world: GatewayWorld, money: Money, state: State): Stages {
   const { scheduler, witness, merchants, plant } = world;
   const onFault = (cause: unknown) => witness.wrong(`a fault of ours: ${(cause as Error)?.stack ?? cause}`);
-  const stages = standInStages({ money, operation: pay, merchants, nowMs: scheduler.nowMs, onFault });
+  const stages = standInStages({ money, operation: operationOf(world), merchants, nowMs: scheduler.nowMs, onFault });
   return plant === 'oldEpochForwarded' ? { ...stages, journal: journalOfAnyEpoch(state, money) } : stages;
 }
 

@@ -138,10 +138,10 @@ async function transmit(world: MerchantWorld, instance: number, order: Order, ke
 }
 
 /** What an answer says about the outcome of its key: by our problem documents, else by the core's own answer. */
-function readAnswer({ status, code, outcome, retry, paymentNo, isProblem }: Told): Said {
+function readAnswer({ status, means, code, outcome, retry, paymentNo, isProblem }: Told): Said {
   if (!isProblem) {
-    if (status === 201) return { kind: 'succeeded', paymentNo: paymentNo as string };
-    return status === 422 ? { kind: 'failed' } : { kind: 'unknown', code: 'pending' };
+    if (means === 'SUCCEEDED') return { kind: 'succeeded', paymentNo: paymentNo as string };
+    return status === 422 || means === 'FAILED' ? { kind: 'failed' } : { kind: 'unknown', code: 'pending' };
   }
   if (retry === 'new_key') return { kind: 'failed' };
   return outcome === 'not_executed' ? { kind: 'notExecuted' } : { kind: 'unknown', code: code as string };

@@ -91,7 +91,13 @@ export const PROFILES: readonly Profile[] = [
     core: { notSent: 0 },
     disk: { slow: 0.6, refuses: 0 },
     dangers: [
-      { after: /store: admit/, chances: [0.1, 0.3], misfortunes: ['that process crashes'], companionChance: 0, companions: [] },
+      {
+        after: /store: admit/,
+        chances: [0.1, 0.3],
+        misfortunes: ['that process crashes'],
+        companionChance: 0.3,
+        companions: ['store: loses everything'],
+      },
       {
         after: /answers .* failed$|store: settle/,
         chances: [0.2, 0.5],

@@ -24,7 +24,7 @@ const STEPS_MAX = 20_000;
 const INSTANCES = ['g1', 'g2'] as const;
 
 /** What is no fault, and stays when everything works again. */
-const CHARACTER: ReadonlySet<string> = new Set(['recordsFailures', 'fails', 'timeoutMs']);
+const CHARACTER: ReadonlySet<string> = new Set(['recordsFailures', 'tellsOriginal', 'fails', 'timeoutMs']);
 
 /** Half of the worlds are without a kind of fault, so that each kind is also seen alone. */
 const maybe = (random: Random, probability: number): number => (random.chance(0.5) ? 0 : probability * random.next());
@@ -53,6 +53,7 @@ function createWorld(seed: number, plant: Plant | undefined) {
     fails: maybe(random, 0.5),
     takesTime: maybe(random, 0.4),
     recordsFailures: random.chance(0.8),
+    tellsOriginal: random.chance(0.6),
     ...profile.core,
   };
   const diskFaults = { refuses: maybe(random, 0.1), slow: maybe(random, 0.8), ...profile.disk };
@@ -61,9 +62,23 @@ function createWorld(seed: number, plant: Plant | undefined) {
   const core = createSimulatedCore(scheduler, random, coreFaults, random.between(-CLOCK_ALLOWANCE_MS + 1, 2_500), witness);
   const merchants = ['800000000000001', '800000000000002'].map((number) => limitedMerchant(number, LIMIT_FEN));
   const disks = INSTANCES.map(createDisk);
+  const timeoutMs = random.pick([2_000, 2_000, 12_000]);
   const oneHost = random.chance(0.5);
   const slowness = profile.name === 'mixed' && random.chance(0.3) ? 10 : 1;
-  const world: GatewayWorld = { scheduler, random, store, core, witness, disks, diskFaults, merchants, oneHost, slowness, plant };
+  const world: GatewayWorld = {
+    scheduler,
+    random,
+    store,
+    core,
+    witness,
+    disks,
+    diskFaults,
+    merchants,
+    timeoutMs,
+    oneHost,
+    slowness,
+    plant,
+  };
   const heal = () => {
     for (const faults of [storeFaults, coreFaults, diskFaults]) {
       for (const name of Object.keys(faults)) if (!CHARACTER.has(name)) Object.assign(faults, { [name]: 0 });

@@ -108,7 +108,7 @@ export function createSimulatedStore(scheduler: Scheduler, random: Random, fault
             witness.ran(name, command, result);
             if (random.chance(faults.replySurvives)) to.refusals.delete(refuse);
             if (random.chance(faults.replyLost * calm)) return;
-            const replyMs = random.chance(faults.replyDelayed * (name === 'admit' ? 1 : 0.1))
+            const replyMs = random.chance(faults.replyDelayed * (name === 'admit' ? 1 : 0.02))
               ? random.between(10, faults.timeoutMs * 2)
               : 0;
             const reply = () => {

@@ -38,6 +38,8 @@ export type Witness = {
   readonly arrived: (requestId: string) => void;
   readonly begun: (derivedKey: string, requestId: string, amountFen: number, merchantNumber: string) => void;
   readonly executed: (derivedKey: string, requestId: string, succeeded: boolean) => void;
+  /** The core gave an answer again. */
+  readonly repeated: () => void;
   /** An answer left a gateway. */
   readonly said: (derivedKey: string, requestId: string, what: Said) => void;
   readonly alarm: (alarm: string) => void;
@@ -60,7 +62,7 @@ export type Said =
   | { readonly kind: 'notExecuted' }
   | { readonly kind: 'unknown'; readonly code: string };
 
-const CONTRADICTIONS = /success after failure|failure after success|the core now says/;
+const CONTRADICTIONS = /success after failure|failure after success|the core now says|may have run twice|had told as succeeded/;
 
 /** The observer who sees everything, and the invariants of the executable specification (contract.md section 13). */
 export function createWitness(limitFen: number): Witness {
@@ -201,6 +203,7 @@ export function createWitness(limitFen: number): Witness {
       keyOf(derivedKey).refused = false;
     },
     executed,
+    repeated: () => count('core: repeated'),
     said,
     alarm: (alarm) => {
       count(`alarm: ${alarm.replace(/ [\d-]+ .*/, '')}`);

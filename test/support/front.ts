@@ -105,14 +105,17 @@ export type Told = {
   readonly outcome?: string;
   readonly retry?: string;
   readonly paymentNo?: string;
+  /** The member `status` of the core's answer. */
+  readonly means?: string;
   readonly isProblem: boolean;
   readonly replayed: boolean;
 };
 
 export function toldBy({ status, rawHeaders, body }: Sealed): Told {
-  const value = JSON.parse(body.toString()) as Partial<Told>;
+  const { status: means, ...value } = JSON.parse(body.toString()) as Partial<Omit<Told, 'status'>> & { status?: string };
   return {
     ...value,
+    ...(means === undefined ? {} : { means }),
     status,
     isProblem: allHeaders(rawHeaders, 'content-type')[0] === 'application/problem+json',
     replayed: allHeaders(rawHeaders, HEADER.idempotencyReplayed).length > 0,
