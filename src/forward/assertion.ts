@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { signBytes } from '../protocol/algorithms.ts';
 
-/** The key of the gateway's own assertions: P-256. */
+/** The key of the gateway's own assertions: P-256; its keyid is that of its public key (protocol/keyid.ts). */
 export type AssertionKey = { readonly keyid: string; readonly privateKey: KeyObject };
 
 /** What the gateway vouches for about one request to the core. */

@@ -1,9 +1,7 @@
-import { createPublicKey } from 'node:crypto';
 import { sha256 } from '../lib/bytes.ts';
 import type { CoreCall } from '../ports/core.ts';
 import type { ResolveInputs } from '../ports/journal.ts';
 import { findHeader, HEADER } from '../protocol/headers.ts';
-import { keyidOf } from '../protocol/keyid.ts';
 import type { Opened } from '../protocol/messages.ts';
 import type { Operation } from '../protocol/operation.ts';
 import { ASSERTION_MS_MAX, type AssertionClaims, type AssertionKey, createAssertion } from './assertion.ts';
@@ -71,7 +69,7 @@ export function questionCall(
   const assertion = createAssertion(key, {
     requestId: inputs.requestId,
     merchantNumber,
-    certificate: Buffer.from(keyidOf(createPublicKey(key.privateKey)), 'hex').toString('base64url'),
+    certificate: Buffer.from(key.keyid, 'hex').toString('base64url'),
     operationId: query.id,
     method: query.method,
     target,
