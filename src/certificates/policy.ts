@@ -3,7 +3,12 @@ import { CertificateProblem } from './problem.ts';
 import type { CertificateFacts } from './read.ts';
 
 /** Object identifiers of extended key usages, RFC 5280 section 4.2.1.12. */
-export const USAGE = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const;
+export const USAGE = {
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
+  emailProtection: '1.3.6.1.5.5.7.3.4',
+  documentSigning: '1.3.6.1.5.5.7.3.36',
+} as const;
 
 /** What an operator may choose about merchants' certificates; `identity` in gateway.yaml. */
 export type PathPolicy = {
@@ -76,6 +81,23 @@ const LEAF_RULES: readonly Rule<CertificateFacts>[] = [
   ...KEY_RULES,
 ];
 
+/** RFC 5280 names no usage for signing payments: what client, mail (S/MIME) and document (RFC 9336) certificates sign is as good. */
+const SIGNING_USAGES: readonly string[] = [USAGE.clientAuth, USAGE.emailProtection, USAGE.documentSigning];
+
+const SIGNER_RULES: readonly Rule<CertificateFacts>[] = [
+  [({ isAuthority }) => !isAuthority, () => 'the certificate is that of an authority'],
+  [
+    ({ extendedKeyUsage }) => extendedKeyUsage === undefined || extendedKeyUsage.some((usage) => SIGNING_USAGES.includes(usage)),
+    () => 'the certificate is for other uses than signing messages',
+  ],
+  [
+    ({ keyUsage }) => keyUsage === undefined || keyUsage.has('digitalSignature') || keyUsage.has('nonRepudiation'),
+    () => 'the key usage does not allow signatures',
+  ],
+  [({ keyUsage }) => !(keyUsage?.has('keyCertSign') ?? false), () => 'the key usage allows issuing certificates'],
+  ...KEY_RULES,
+];
+
 const AUTHORITY_RULES: readonly Rule<CertificateFacts>[] = [
   [({ isAuthority }) => isAuthority, () => 'the certificate is not that of an authority'],
   [({ keyUsage }) => keyUsage === undefined || keyUsage.has('keyCertSign'), () => 'the key usage does not allow issuing'],
@@ -94,6 +116,11 @@ function check<Facts>(rules: readonly Rule<Facts>[], facts: Facts, policy: PathP
 /** Throws CertificateProblem unless a merchant may connect with the certificate. Says nothing about validity in time or the issuer. */
 export function checkLeafPolicy(facts: CertificateFacts, policy: PathPolicy = STANDARD_POLICY): void {
   check(LEAF_RULES, facts, policy);
+}
+
+/** Throws CertificateProblem unless a merchant may sign messages with the certificate. Says nothing about validity in time or the issuer. */
+export function checkSignerPolicy(facts: CertificateFacts, policy: PathPolicy = STANDARD_POLICY): void {
+  check(SIGNER_RULES, facts, policy);
 }
 
 /** Everything for which a merchant may not connect with the certificate, for people: checkLeafPolicy tells only the first. */

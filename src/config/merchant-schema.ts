@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ALGORITHM_NAMES } from '../protocol/algorithms.ts';
+import { KEY_SOURCES } from '../protocol/merchant.ts';
 import { choice, entry, list, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
 
 /** Every key of a merchant file, one row each. docs/config.md and config/schemas/merchant.json are generated from it. */
@@ -86,7 +87,14 @@ export const MERCHANT = entry({
     'the certificates it may connect with, by issuer and subject; each belongs to one merchant only; with none it cannot connect',
     64,
   ),
-  keys: list(KEY, REQUIRED, 1, 'keys that its requests may be signed with', 64),
+  keySources: list(
+    choice(KEY_SOURCES, REQUIRED, 'source'),
+    ['registered'],
+    1,
+    'where the key of a signature may come from: registered (`keys`), connection (the certificate it connects with), message (a certificate in the message, of one of its names)',
+    3,
+  ),
+  keys: list(KEY, [], 0, 'keys that its requests may be signed with; at least one unless keySources names another source', 64),
   delegations: list(DELEGATION, [], 0, 'certificates of others that may act for this merchant, by written agreement', 64),
   plan: text(REQUIRED, /^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of a plan', 'plan of plans.yaml'),
   overrides: OVERRIDES,

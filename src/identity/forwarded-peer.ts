@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { isWithinValidity } from '../certificates/policy.ts';
 import type { Peer } from '../protocol/messages.ts';
 import type { ListenerAuthority } from './authorities.ts';
-import { judgeCertificate } from './peer.ts';
+import { judgeCertificate, type Purpose } from './peer.ts';
 
 /**
  * Who a certificate names that a trusted balancer saw in its own handshake. The path is verified here once more, without OpenSSL's
@@ -12,8 +12,19 @@ import { judgeCertificate } from './peer.ts';
  * Undefined: nobody we know. A Peer with `refusal`: as in readPeer.
  */
 export function readForwardedPeer(der: Uint8Array, authorities: readonly ListenerAuthority[], nowMs: number): Peer | undefined {
+  return readPresented(der, authorities, 'connect', nowMs);
+}
+
+/** As readForwardedPeer, for any purpose. */
+export function readPresented(
+  der: Uint8Array,
+  authorities: readonly ListenerAuthority[],
+  purpose: Purpose,
+  nowMs: number,
+): Peer | undefined {
   const leaf = findX509(der);
-  return leaf && judgeCertificate(leaf, authorities, ({ certificate, above }) => [certificate, ...above].every(isInForce(nowMs)), nowMs);
+  const isPathGood = ({ certificate, above }: ListenerAuthority) => [certificate, ...above].every(isInForce(nowMs));
+  return leaf && judgeCertificate(leaf, authorities, isPathGood, nowMs, purpose);
 }
 
 function findX509(der: Uint8Array): X509Certificate | undefined {

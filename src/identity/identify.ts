@@ -47,8 +47,8 @@ function refused(code: ErrorCode, { subject, serialNumber }: Peer, options: Refu
   return new Refusal(code, { members, ...options });
 }
 
-/** The certificate itself: fit, within its validity, neither blocked nor revoked. */
-function checkCertificate(peer: Peer, { snapshot, bans, crls }: Registers, nowMs: number): void {
+/** The certificate itself: fit, within its validity, neither blocked nor revoked. Throws a Refusal. */
+export function checkCertificate(peer: Peer, { snapshot, bans, crls }: Registers, nowMs: number): void {
   if (peer.refusal !== undefined) throw refused(peer.refusal.code, peer, { detail: sentence(peer.refusal.reason) });
   if (!isWithinValidity(peer, nowMs)) throw refused('CERTIFICATE_EXPIRED', peer);
   if (marksOf(peer).some((mark) => snapshot.blocked.has(mark) || bans.isBlocked(mark))) throw refused('CERTIFICATE_REVOKED', peer);
@@ -63,8 +63,8 @@ const marksOf = ({ authority, serialNumber, thumbprint, bindingKey }: Peer): str
   nameMark(bindingKey),
 ];
 
-/** The merchants that the certificate's name is bound to now, at least one. */
-function boundNumbers(peer: Peer, { snapshot, bans }: Registers, nowMs: number): readonly string[] {
+/** The merchants that the certificate's name is bound to now, at least one. Throws a Refusal. */
+export function boundNumbers(peer: Peer, { snapshot, bans }: Registers, nowMs: number): readonly string[] {
   const bound = snapshot.findBound(peer.bindingKey);
   const left = bound.filter(({ merchantNumber }) => !bans.isUnbound(bindingMark(peer.bindingKey, merchantNumber)));
   const present = left.filter((binding) => isWithinValidity(binding, nowMs));

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { checkLeafPolicy, isWithinValidity } from '../certificates/policy.ts';
+import { checkLeafPolicy, checkSignerPolicy, isWithinValidity } from '../certificates/policy.ts';
 import { CertificateProblem } from '../certificates/problem.ts';
 import { type CertificateFacts, readCertificate } from '../certificates/read.ts';
 import { sha256 } from '../lib/bytes.ts';
@@ -10,10 +10,14 @@ import type { Peer } from '../protocol/messages.ts';
 import type { ListenerAuthority } from './authorities.ts';
 import { createRecent, type Recent } from './recent.ts';
 
+/** What a certificate is shown for: to connect, or within a message as the signer's. */
+export type Purpose = 'connect' | 'sign';
+
 /** A leaf whose signature verified under the key of a known authority. What is wrong with it never changes, but for time. */
 type Known = {
   readonly peer: Peer;
-  readonly problem: string | undefined;
+  /** Why nobody may connect with it, and why nobody may sign messages with it. */
+  readonly problems: Readonly<Record<Purpose, string | undefined>>;
   readonly chainDepthMax: number;
   readonly authority: ListenerAuthority;
 };
@@ -37,7 +41,7 @@ export function readPeer(socket: TLSSocket, authorities: readonly ListenerAuthor
   if (leaf === undefined) return undefined;
   const known = findKnown(leaf, authorities);
   if (known === undefined) return undefined;
-  const peer = judge(known, socket.authorized === true, nowMs);
+  const peer = judge(known, 'connect', socket.authorized === true, nowMs);
   if (peer.refusal !== undefined || !isLongerThan(known.chainDepthMax, leaf)) return peer;
   const reason = `the certificate came with a chain of more than ${known.chainDepthMax} certificates`;
   return { ...peer, refusal: { code: 'CERTIFICATE_INVALID', reason } };
@@ -59,13 +63,15 @@ export function judgeCertificate(
   authorities: readonly ListenerAuthority[],
   isPathGood: (authority: ListenerAuthority) => boolean,
   nowMs: number,
+  purpose: Purpose = 'connect',
 ): Peer | undefined {
   const known = findKnown(leaf, authorities);
-  return known && judge(known, isPathGood(known.authority), nowMs);
+  return known && judge(known, purpose, isPathGood(known.authority), nowMs);
 }
 
 /** Only chooses between acceptance and two refusals of a certificate that one of our authorities signed. */
-function judge({ peer, problem }: Known, isAuthorized: boolean, nowMs: number): Peer {
+function judge({ peer, problems }: Known, purpose: Purpose, isAuthorized: boolean, nowMs: number): Peer {
+  const problem = problems[purpose];
   if (problem === undefined && !isWithinValidity(peer, nowMs))
     return { ...peer, refusal: { code: 'CERTIFICATE_EXPIRED', reason: 'the certificate has expired or is not valid yet' } };
   if (problem !== undefined) return { ...peer, refusal: { code: 'CERTIFICATE_INVALID', reason: problem } };
@@ -109,10 +115,15 @@ function readKnown(der: Uint8Array, thumbprint: string, authority: ListenerAutho
   const { chainDepthMax } = authority.policy;
   try {
     const facts = readCertificate(der);
-    return { peer: peerOf(facts, authority), problem: findProblem(facts, authority), chainDepthMax, authority };
+    const problems = {
+      connect: findProblem(facts, authority, checkLeafPolicy),
+      sign: findProblem(facts, authority, checkSignerPolicy),
+    };
+    return { peer: peerOf(facts, authority), problems, chainDepthMax, authority };
   } catch (error) {
     if (!(error instanceof CertificateProblem)) throw error;
-    return { peer: { ...UNREADABLE, authority: authority.name, thumbprint }, problem: error.reason, chainDepthMax, authority };
+    const problems = { connect: error.reason, sign: error.reason };
+    return { peer: { ...UNREADABLE, authority: authority.name, thumbprint }, problems, chainDepthMax, authority };
   }
 }
 
@@ -127,15 +138,16 @@ function peerOf(facts: CertificateFacts, authority: ListenerAuthority): Peer {
     serialNumber: facts.serialNumber,
     authority: authority.name,
     keyid: keyidOf(facts.publicKey),
+    publicKey: facts.publicKey,
     notBeforeMs: facts.notBeforeMs,
     notAfterMs: facts.notAfterMs,
   };
 }
 
-function findProblem(facts: CertificateFacts, authority: ListenerAuthority): string | undefined {
+function findProblem(facts: CertificateFacts, authority: ListenerAuthority, checkPolicy: typeof checkLeafPolicy): string | undefined {
   if (!sameName(facts.issuer, authority.facts.subject)) return 'the issuer is not spelt as its authority is';
   try {
-    checkLeafPolicy(facts, authority.policy);
+    checkPolicy(facts, authority.policy);
     return undefined;
   } catch (error) {
     if (error instanceof CertificateProblem) return error.reason;

@@ -56,6 +56,10 @@ export type TotalRule = {
 export type LimitScope = 'merchant' | 'merchant+operation';
 export type LimitRule = RateRule | ConcurrencyRule | AmountRule | TotalRule;
 
+/** Where the key of a request's signature may come from: a registered key, the certificate of the connection, or a certificate in the message. */
+export const KEY_SOURCES = ['registered', 'connection', 'message'] as const;
+export type KeySource = (typeof KEY_SOURCES)[number];
+
 export type Merchant = {
   readonly number: string;
   readonly name: string;
@@ -64,6 +68,7 @@ export type Merchant = {
   /** Operation ids the contract allows; undefined: all. */
   readonly operations?: ReadonlySet<string>;
   readonly rules: readonly LimitRule[];
+  readonly keySources: ReadonlySet<KeySource>;
   /** Algorithm of our answers' signatures. */
   readonly answerAlgorithm: AlgorithmName;
 };

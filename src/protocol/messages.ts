@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { Merchant, MerchantKey } from './merchant.ts';
 import type { Channel, Operation } from './operation.ts';
 import type { FinalOutcome, OutcomeKind } from './outcome.ts';
@@ -22,10 +23,23 @@ export type Peer = {
   readonly authority: string;
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal. */
   readonly keyid: string;
+  /** Absent for a certificate that has no reading. */
+  readonly publicKey?: KeyObject;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** Why our own checks refuse the certificate, for a signed 403; undefined when it is acceptable. */
   readonly refusal?: { readonly code: 'CERTIFICATE_EXPIRED' | 'CERTIFICATE_INVALID'; readonly reason: string };
+};
+
+/** Whose certificate came in a message, and the key it brings: to be treated as a registered key from here on. */
+export type MessageSigner = {
+  /** Name, issuer, serial number, thumbprint and binding key, as of a certificate that connects. */
+  readonly certificate: Peer;
+  /**
+   * The key under its default keyid, for the merchants that the certificate's name is bound to and that may sign so
+   * (`keySources: [message]`). The algorithm is the key's default; a scheme with algorithms of its own takes the public key alone.
+   */
+  readonly key: MerchantKey;
 };
 
 /** How long each stage took, milliseconds; written by pipeline/stages, read by pipeline/event. */

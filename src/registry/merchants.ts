@@ -66,6 +66,8 @@ function compileMerchant(written: MerchantFile, source: YamlFile, { plans, opera
   const plan = plans?.get(written.plan);
   if (plans && !plan)
     report(source.problem(['plan'], `there is no plan ${describe(written.plan)}${hint(written.plan, [...plans.keys()])}`));
+  if (written.keys.length === 0 && written.keySources.every((from) => from === 'registered'))
+    report(source.problem(['keys'], 'keys: name at least one key, or say in keySources where else its keys come from'));
   for (const [index, id] of (written.operations ?? []).entries()) {
     if (operations && !operations.has(id)) report(source.problem(['operations', index], unknownOperation(id, operations)));
   }
@@ -76,6 +78,7 @@ function compileMerchant(written: MerchantFile, source: YamlFile, { plans, opera
     channels: written.channels,
     ...(written.operations && { operations: new Set(written.operations) }),
     rules: plan ? overriddenRules(plan, written.overrides, source, operations, report) : [],
+    keySources: new Set(written.keySources),
     answerAlgorithm: written.answers.algorithm,
   };
 }

@@ -56,7 +56,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   });
   const { state, standing } = revocation;
   const core = createCore(config.core);
-  const { stages, sweep } = wireStages({ config, keyring, ...revocation, core, event });
+  const { stages, sweep } = wireStages({ config, keyring, authorities, ...revocation, core, event });
   const closeBehind = async (timeoutMs: number) => {
     sweep.stop();
     revocation.stop();

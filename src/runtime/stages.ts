@@ -1,7 +1,9 @@
 import type { Standing } from '../admission/admit.ts';
 import { createTokenBuckets } from '../admission/flood.ts';
 import type { GatewayConfig } from '../config/schema.ts';
+import type { ListenerAuthority } from '../identity/authorities.ts';
 import { identify, type Registers } from '../identity/identify.ts';
+import { checkSignerCertificate, findConnectionKey } from '../identity/message-signer.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Event } from '../pipeline/event.ts';
@@ -22,6 +24,8 @@ export type Wiring = {
   readonly config: GatewayConfig;
   readonly keyring: Keyring;
   readonly snapshot: () => Snapshot;
+  /** Whoever may have issued a certificate that comes in a message. */
+  readonly authorities: readonly ListenerAuthority[];
   /** What an identity hangs on, as it stands now. */
   readonly registers: () => Registers;
   /** What admission may count on: the store's epoch, and that no operator's change has passed this process by. */
@@ -36,7 +40,7 @@ const FLOOD = 'More requests come with this certificate from this address than a
 
 /** The only place where stages meet their implementations; those that move money are wired in wireMoney. */
 export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly sweep: Sweep } {
-  const { config, keyring, snapshot, registers, standing, core, state, event } = wiring;
+  const { config, keyring, snapshot, authorities, registers, standing, core, state, event } = wiring;
   const money = wireMoney({
     config,
     keys: keyring,
@@ -57,7 +61,12 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
       const waitMs = floods.take(`${peer.thumbprint} ${address}`, monotonicMs());
       if (waitMs > 0) throw new Refusal('RATE_LIMITED', { detail: FLOOD, retryAfterSeconds: Math.ceil(waitMs / 1000) });
     },
-    verify: (routed) => verifySignature(routed, { findKey: snapshot().findKey, hosts: snapshot().hosts, nowMs: nowMs() }),
+    verify: (routed) => {
+      const { findKey, hosts } = snapshot();
+      const find = (keyid: string) => findKey(keyid) ?? findConnectionKey(keyid, routed.peer, routed.merchant);
+      const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities, registers(), nowMs());
+      return verifySignature(routed, { findKey: find, checkSigner, hosts, nowMs: nowMs() });
+    },
     open,
     ...money.stages,
     ...createSeal({

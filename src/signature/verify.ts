@@ -4,7 +4,7 @@ import { compareDigests, type Digest } from '../protocol/content-digest.ts';
 import { Refusal } from '../protocol/errors.ts';
 import { HEADER } from '../protocol/headers.ts';
 import type { MerchantKey } from '../protocol/merchant.ts';
-import type { Routed, Verified } from '../protocol/messages.ts';
+import type { MessageSigner, Routed, Verified } from '../protocol/messages.ts';
 import { findFieldValue } from '../protocol/signature-base.ts';
 import { readBytes, readDictionary } from './dictionary.ts';
 import { explainDigest, explainSignature, explainTime } from './doctor.ts';
@@ -16,6 +16,8 @@ export const WINDOW_SECONDS = 300;
 
 export type VerifyOptions = {
   readonly findKey: (keyid: string) => MerchantKey | undefined;
+  /** For schemes whose messages bring certificates (DER, the signer's own first): path, name and revocation are checked. Throws a Refusal. */
+  readonly checkSigner: (chain: readonly Uint8Array[]) => MessageSigner;
   /** Names, lower case and without port, that a Host may carry. */
   readonly hosts: ReadonlySet<string>;
   /** Wall clock, whole milliseconds. */

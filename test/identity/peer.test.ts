@@ -70,6 +70,7 @@ for (const number of ['800000000000001', '800000000000002']) {
       serialNumber: certificate.serialNumber,
       authority: 'merchants',
       keyid: leaf.keyid,
+      publicKey: certificate.publicKey,
       notBeforeMs: certificate.validFromDate.getTime(),
       notAfterMs: certificate.validToDate.getTime(),
     });
