@@ -6,8 +6,22 @@ import { allHeaders } from './headers.ts';
  * Fields are written and read in their one canonical spelling only: what has two texts has two signatures.
  */
 
-/** One covered component, RFC 9421 section 2. `req`: of the request an answer belongs to. `key`: one member of a dictionary field. */
-export type Component = { readonly name: string; readonly params: { readonly req?: true; readonly key?: string } };
+/**
+ * Parameters of a component, RFC 9421 sections 2.1, 2.2.8 and 2.4, serialised in the order of the record's own keys.
+ * `req`: of the request an answer belongs to. `sf`: strictly serialised. `bs`: each line as bytes. `tr`: of the trailers.
+ * `key`: one member of a dictionary field. `name`: one query parameter.
+ */
+export type ComponentParameters = {
+  readonly req?: true;
+  readonly sf?: true;
+  readonly bs?: true;
+  readonly tr?: true;
+  readonly key?: string;
+  readonly name?: string;
+};
+
+/** One covered component, RFC 9421 section 2. */
+export type Component = { readonly name: string; readonly params: ComponentParameters };
 
 /** Signature parameters of RFC 9421 section 2.3, serialised in the order of the record's own keys. Times are whole seconds. */
 export type SignatureParameters = {
@@ -28,8 +42,15 @@ export type RequestFacts = { readonly method: string; readonly target: string; r
 /** A member of a dictionary field: its label and the text behind `label=`, as received. */
 export type Member = { readonly label: string; readonly text: string };
 
+const FLAGS: readonly string[] = ['req', 'sf', 'bs', 'tr'];
+const TEXTS: readonly string[] = ['key', 'name'];
 const INTEGER_PARAMETERS: readonly string[] = ['created', 'expires'];
 const TEXT_PARAMETERS: readonly string[] = ['nonce', 'keyid', 'alg', 'tag'];
+
+/** Whether a value has the type that a component's parameter of this name has; false for names that RFC 9421 does not know. */
+export function fitsComponentParameter(name: string, value: unknown): value is true | string {
+  return (FLAGS.includes(name) && value === true) || (TEXTS.includes(name) && typeof value === 'string');
+}
 
 /** Whether a value has the type RFC 9421 section 2.3 gives the parameter of this name; false for names it does not know. */
 export function fitsParameter(name: string, value: unknown): value is number | string {
@@ -45,8 +66,18 @@ export function serialiseString(text: string): string {
 
 /** A component identifier: `"@method"`, `"@method";req`, `"signature";req;key="hufu"`. */
 export function serialiseComponent({ name, params }: Component): string {
-  const key = params.key === undefined ? '' : `;key=${serialiseString(params.key)}`;
-  return `${serialiseString(name)}${params.req ? ';req' : ''}${key}`;
+  let text = serialiseString(name);
+  for (const [parameter, value] of Object.entries(params))
+    text += value === true ? `;${parameter}` : `;${parameter}=${serialiseString(value)}`;
+  return text;
+}
+
+/** What a component is, whatever the order of its parameters: two of one identity must not be covered (RFC 9421 section 2). */
+export function identityOf({ name, params }: Component): string {
+  const [first, second] = Object.keys(params);
+  if (first === undefined) return serialiseString(name);
+  const sorted = second === undefined ? params : Object.fromEntries(Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return serialiseComponent({ name, params: sorted });
 }
 
 /** The value of a Signature-Input member, which is also that of `@signature-params` (RFC 9421 section 2.3). */
@@ -100,11 +131,15 @@ function trimStart(text: string): string {
   return text.slice(start);
 }
 
-/** The value of a field, RFC 9421 section 2.1: all lines, without white space around, joined. Undefined when absent. */
+/** The lines of a field in order, without white space around. */
+export function fieldLines(rawHeaders: readonly string[], name: string): string[] {
+  return allHeaders(rawHeaders, name).map((value) => trimStart(trimEnd(value)));
+}
+
+/** The value of a field, RFC 9421 section 2.1: all lines, joined. Undefined when absent. */
 export function findFieldValue(rawHeaders: readonly string[], name: string): string | undefined {
-  const values = allHeaders(rawHeaders, name);
-  if (values.length === 0) return undefined;
-  return values.map((value) => trimStart(trimEnd(value))).join(', ');
+  const lines = fieldLines(rawHeaders, name);
+  return lines.length === 0 ? undefined : lines.join(', ');
 }
 
 /** The value of a component without parameters; undefined when the request has no such field or the derived name is unknown. */
@@ -149,7 +184,8 @@ export function serialiseByteSequence(bytes: Uint8Array): string {
 }
 
 const STRING = '"((?:[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]|\\\\["\\\\])*)"';
-const COMPONENT = new RegExp(`${STRING}(;req)?(?:;key=${STRING})?`, 'y');
+const COMPONENT = new RegExp(STRING, 'y');
+const COMPONENT_PARAMETER = new RegExp(`;([a-z]+)(?:=${STRING})?`, 'y');
 const PARAMETER = new RegExp(`;([a-z]+)=(?:${STRING}|(-?[0-9]{1,15}))`, 'y');
 const unquote = (text: string): string => text.replace(/\\(.)/g, '$1');
 
@@ -161,12 +197,15 @@ export function readSignatureInput(text: string): SignatureInput | undefined {
     if (components.length > 0) at += 1;
     const match = matchAt(COMPONENT, text, at);
     if (!match) return undefined;
-    const [whole, name, req, key] = match;
-    components.push({
-      name: unquote(name as string),
-      params: { ...(req && { req: true }), ...(key !== undefined && { key: unquote(key) }) },
-    });
-    at += whole.length;
+    const params: Record<string, true | string> = {};
+    at += match[0].length;
+    for (let more = matchAt(COMPONENT_PARAMETER, text, at); more; more = matchAt(COMPONENT_PARAMETER, text, at)) {
+      const value = more[2] === undefined || unquote(more[2]);
+      if (!fitsComponentParameter(more[1] as string, value)) return undefined;
+      params[more[1] as string] = value;
+      at += more[0].length;
+    }
+    components.push({ name: unquote(match[1] as string), params });
   }
   const params = readParameters(text, at + 1);
   const input = params && { components, params };

@@ -4,6 +4,7 @@ import {
   findFieldValue,
   findMember,
   findRequestValue,
+  identityOf,
   type RequestFacts,
   serialiseComponent,
 } from '../protocol/signature-base.ts';
@@ -56,13 +57,15 @@ export function missingFrom(covered: readonly Component[], required: readonly Co
 
 /** Identifiers that are covered twice, which RFC 9421 section 2.5 forbids. */
 export function repeatedIn(covered: readonly Component[]): string[] {
-  const identifiers = covered.map(serialiseComponent);
-  return identifiers.filter((identifier, i) => identifiers.indexOf(identifier) !== i);
+  const identities = covered.map(identityOf);
+  return covered.filter((_, i) => identities.indexOf(identities[i] as string) !== i).map(serialiseComponent);
 }
 
 /** The value of a component that an answer's signature covers; undefined when it is absent or of a kind we do not know. */
 export function findAnswerValue(component: Component, answer: ReceivedAnswer, request: RequestFacts): string | undefined {
   const { name, params } = component;
+  // The gateway uses no other parameter, and one that is not understood must not be passed over.
+  if (params.sf || params.bs || params.tr || params.name !== undefined) return undefined;
   if (params.req) return params.key === undefined ? findRequestValue(request, name) : findMember(request.rawHeaders, name, params.key);
   if (name === '@status') return String(answer.status);
   return params.key === undefined ? findFieldValue(answer.rawHeaders, name) : findMember(answer.rawHeaders, name, params.key);

@@ -2,10 +2,10 @@ import { sha256 } from '../lib/bytes.ts';
 import { verifyBytes } from '../protocol/algorithms.ts';
 import { contentDigest, fitsContentDigest } from '../protocol/content-digest.ts';
 import { HEADER, SIGNATURE_LABEL, TAG } from '../protocol/headers.ts';
+import { findRequestComponent } from '../protocol/request-component.ts';
 import {
   findFieldValue,
   findMember,
-  findRequestValue,
   readByteSequence,
   readSignatureInput,
   type SignatureInput,
@@ -116,9 +116,7 @@ export function explainRequest(request: WireRequest, { key, nowMs }: { readonly 
   const input = readSignatureInput(inputText);
   const signature = readByteSequence(findMember(request.rawHeaders, HEADER.signature, SIGNATURE_LABEL) ?? '');
   if (!input || !signature) return { components: [], digest, problems: [NOT_READABLE] };
-  const lines = input.components.map(
-    (component) => [serialiseComponent(component), isPlain(component) ? findRequestValue(request, component.name) : undefined] as const,
-  );
+  const lines = input.components.map((component) => [serialiseComponent(component), findRequestComponent(request, component)] as const);
   const base = signatureBase(
     lines.map(([identifier, value]) => [identifier, value ?? '']),
     inputText,
@@ -131,8 +129,6 @@ export function explainRequest(request: WireRequest, { key, nowMs }: { readonly 
   ].filter((problem) => problem !== undefined);
   return { base, components: componentsOf(lines), digest, problems };
 }
-
-const isPlain = ({ params }: SignatureInput['components'][number]): boolean => Object.keys(params).length === 0;
 
 /** Explains an answer: every check of verifyAnswer, not only the first that fails. Pure. */
 export function explainAnswer(answer: ReceivedAnswer, expected: AnswerExpectations): Explanation {

@@ -1,12 +1,13 @@
 import { Refusal } from '../protocol/errors.ts';
 import { allHeaders, COVERED_WHEN_SENT, HEADER } from '../protocol/headers.ts';
-import { authorityOf, type Component, findRequestValue, type RequestFacts } from '../protocol/signature-base.ts';
+import { authorityOf, type Component, identityOf, type RequestFacts, serialiseComponent } from '../protocol/signature-base.ts';
+import { findComponentValue } from './components.ts';
 
 /** A request as the signature sees it. */
 export type SignedMessage = RequestFacts & { readonly body: Uint8Array };
 
-/** A covered component with the value it has in this request. */
-export type Covered = { readonly name: string; readonly value: string };
+/** The identifier of a covered component, and the value it has in this request: a line of the signature base. */
+export type Covered = readonly [identifier: string, value: string];
 
 const ALWAYS: readonly string[] = ['@method', '@target-uri'];
 const WITH_BODY: readonly string[] = [HEADER.contentDigest, HEADER.contentType];
@@ -22,13 +23,14 @@ const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?$/;
  */
 export function checkCoverage(request: SignedMessage, components: readonly Component[], hosts: ReadonlySet<string>): Covered[] {
   checkHost(request, hosts);
-  const names = new Set(components.map(({ name }) => name));
-  if (names.size !== components.length) throw new Refusal('SIGNATURE_COVERAGE', { detail: 'A component is listed twice.' });
+  const covered = new Set(components.map(identityOf));
+  if (covered.size !== components.length) throw new Refusal('SIGNATURE_COVERAGE', { detail: 'A component is listed twice.' });
   for (const name of requiredBy(request)) {
-    if (!names.has(name))
+    // Only the plain component counts: one with parameters is another reading of the field.
+    if (!covered.has(`"${name}"`))
       throw new Refusal('SIGNATURE_COVERAGE', { detail: `The signature must cover ${name}.`, members: { component: name } });
   }
-  return components.map(({ name }) => ({ name, value: checkValue(request, name) }));
+  return components.map((component) => [serialiseComponent(component), checkValue(request, component)]);
 }
 
 function requiredBy({ body, rawHeaders }: SignedMessage): string[] {
@@ -48,10 +50,12 @@ function checkHost({ rawHeaders, target }: SignedMessage, hosts: ReadonlySet<str
   }
 }
 
-function checkValue(request: SignedMessage, name: string): string {
-  const value = findRequestValue(request, name);
+function checkValue(request: SignedMessage, component: Component): string {
+  const value = findComponentValue(request, component);
   if (value === undefined)
-    throw new Refusal('SIGNATURE_COVERAGE', { detail: 'A covered component is absent from the request or not known.' });
+    throw new Refusal('SIGNATURE_COVERAGE', {
+      detail: 'A covered component is absent from the request, or not one that a request can have.',
+    });
   // The signature base is ASCII, one line for each component (RFC 9421 section 2.5).
   if (!/^[\t\x20-\x7e]*$/.test(value)) throw new Refusal('SIGNATURE_INVALID', { detail: 'A covered component is not printable ASCII.' });
   return value;

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   authorityOf,
+  type ComponentParameters,
   findFieldValue,
   findMember,
   findRequestValue,
+  identityOf,
   readByteSequence,
   readSignatureInput,
   type SignatureInput,
@@ -157,9 +159,13 @@ test('byte sequences have one spelling', () => {
 });
 
 const ascii = fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)), maxLength: 12 });
+const flag = fc.constant(true as const);
 const component = fc.record({
   name: ascii,
-  params: fc.record({ req: fc.constant(true as const), key: ascii }, { requiredKeys: [] }),
+  params: fc
+    .record({ req: flag, sf: flag, bs: flag, tr: flag, key: ascii, name: ascii }, { requiredKeys: [], noNullPrototype: true })
+    .chain((params) => fc.shuffledSubarray(Object.entries(params), { minLength: Object.keys(params).length }))
+    .map((entries) => Object.fromEntries(entries)),
 });
 const seconds = fc.integer({ min: -999_999_999_999_999, max: 999_999_999_999_999 }).filter((value) => !Object.is(value, -0));
 const params = fc.record(
@@ -206,9 +212,12 @@ const spellings = [
   '("a"); created=1',
   '("a");created=1;created=1',
   '("a");req',
-  '("a";key="k";req)',
+  '("a";key)',
+  '("a";req="x")',
+  '("a";key="k";key="k")',
+  '("a";Sf)',
+  '("a";bs=1)',
   '("a";req=?1)',
-  '("a";sf)',
   '"a"',
   '("a"',
   '',
@@ -222,6 +231,14 @@ const spellings = [
 for (const text of spellings) {
   test(`not a canonical signature input: ${text}`, () => assert.equal(readSignatureInput(text), undefined));
 }
+
+test('two components are one when they differ in the order of their parameters only (RFC 9421 section 2)', () => {
+  const named = (params: ComponentParameters) => identityOf({ name: 'a', params });
+  assert.equal(named({ key: 'k', req: true }), named({ req: true, key: 'k' }));
+  assert.notEqual(named({ key: 'k' }), named({ key: 'l' }));
+  assert.notEqual(named({ bs: true }), named({}));
+  assert.equal(named({}), '"a"');
+});
 
 test('what does not fit into a string is a bug of the caller', () => {
   for (const text of ['\n', '\u00e9', '\0']) assert.throws(() => serialiseString(text), RangeError);

@@ -7,7 +7,25 @@ import { findMember, readByteSequence, readSignatureInput, serialiseComponent } 
 /** The strict reader of signature fields against a whole implementation of structured fields: it takes less, and never otherwise. */
 const name = fc.stringMatching(/^[@a-z][a-z0-9-]{0,10}$/).map((text) => `"${text}"`);
 const component = fc
-  .tuple(name, fc.constantFrom('', ';req', ';key="hufu"', ';req;key="hufu"', ';key="a\\"b"', ';sf', ';req;req', '; req'))
+  .tuple(
+    name,
+    fc.constantFrom(
+      '',
+      ';req',
+      ';key="hufu"',
+      ';req;key="hufu"',
+      ';key="a\\"b"',
+      ';sf',
+      ';bs',
+      ';tr',
+      ';name="a"',
+      ';key="a";req',
+      ';req;req',
+      '; req',
+      ';sf=?0',
+      ';other',
+    ),
+  )
   .map(([a, b]) => a + b);
 const parameter = fc.constantFrom(
   ...[';created=1', ';created=-5', ';expires=999999999999999', ';created=01', ';created=1.5', ';created=?1', ';created=1;created=2'],

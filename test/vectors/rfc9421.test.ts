@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
-import { createPublicKey } from 'node:crypto';
+import { createHmac, createPublicKey } from 'node:crypto';
 import { test } from 'node:test';
 import { type AlgorithmName, verifyBytes } from '../../src/protocol/algorithms.ts';
 import { fitsContentDigest } from '../../src/protocol/content-digest.ts';
 import {
+  type Component,
   findFieldValue,
-  findRequestValue,
   readSignatureInput,
   serialiseComponent,
   serialiseParams,
   signatureBase,
 } from '../../src/protocol/signature-base.ts';
+import { findComponentValue } from '../../src/signature/components.ts';
 
-/** RFC 9421 appendix B.1: keys; B.2 and B.3: messages and signatures. hmac-sha256 (B.2.5) is not an algorithm of ours. */
+/** RFC 9421 appendix B.1: keys; B.2 to B.4: messages and signatures. */
 const spki = (base64: string) => createPublicKey({ key: Buffer.from(base64, 'base64'), type: 'spki', format: 'der' });
 const KEYS = {
   'test-key-rsa-pss': spki(
@@ -62,15 +63,16 @@ const ANSWER = [
   'Content-Length',
   '23',
 ];
-const ofRequest = (name: string) => findRequestValue(requestTo('example.com'), name);
-const ofInternalRequest = (name: string) => findRequestValue(requestTo('service.internal.example'), name);
-const ofAnswer = (name: string) => (name === '@status' ? '200' : findFieldValue(ANSWER, name));
+type FindValue = (component: Component) => string | undefined;
+const ofRequest: FindValue = (component) => findComponentValue(requestTo('example.com'), component);
+const ofInternalRequest: FindValue = (component) => findComponentValue(requestTo('service.internal.example'), component);
+const ofAnswer: FindValue = ({ name }) => (name === '@status' ? '200' : findFieldValue(ANSWER, name));
 
 type Vector = readonly [
   section: string,
   algorithm: AlgorithmName,
   keyid: keyof typeof KEYS,
-  findValue: (name: string) => string | undefined,
+  findValue: FindValue,
   input: string,
   signature: string,
 ];
@@ -82,6 +84,14 @@ const VECTORS: readonly Vector[] = [
     ofRequest,
     '();created=1618884473;keyid="test-key-rsa-pss";nonce="b3k2pp5k7z-50gnwp.yemd"',
     'd2pmTvmbncD3xQm8E9ZV2828BjQWGgiwAaw5bAkgibUopemLJcWDy/lkbbHAve4cRAtx31Iq786U7it++wgGxbtRxf8Udx7zFZsckzXaJMkA7ChG52eSkFxykJeNqsrWH5S+oxNFlD4dzVuwe8DhTSja8xxbR/Z2cOGdCbzR72rgFWhzx2VjBqJzsPLMIQKhO4DGezXehhWwE56YCE+O6c0mKZsfxVrogUvA4HELjVKWmAvtl6UnCh8jYzuVG5WSb/QEVPnP5TmcAnLH1g+s++v6d4s8m0gCw1fV5/SITLq9mhho8K3+7EPYTU8IU1bLhdxO5Nyt8C8ssinQ98Xw9Q==',
+  ],
+  [
+    'B.2.2 selective coverage',
+    'rsa-pss-sha512',
+    'test-key-rsa-pss',
+    ofRequest,
+    '("@authority" "content-digest" "@query-param";name="Pet");created=1618884473;keyid="test-key-rsa-pss";tag="header-example"',
+    'LjbtqUbfmvjj5C5kr1Ugj4PmLYvx9wVjZvD9GsTT4F7GrcQEdJzgI9qHxICagShLRiLMlAJjtq6N4CDfKtjvuJyE5qH7KT8UCMkSowOB4+ECxCmT8rtAmj/0PIXxi0A0nxKyB09RNrCQibbUjsLS/2YyFYXEu4TRJQzRw1rLEuEfY17SARYhpTlaqwZVtR8NV7+4UKkjqpcAoFqWFQh62s7Cl+H2fjBSpqfZUJcsIk4N6wiKYd4je2U/lankenQ99PZfB4jY3I5rSV2DSBVkSFsURIjYErOs0tFTQosMTAoxk//0RoKUqiYY8Bh0aaUEb0rQl3/XaVe4bXTugEjHSw==',
   ],
   [
     'B.2.3 full coverage',
@@ -117,16 +127,70 @@ const VECTORS: readonly Vector[] = [
   ],
 ];
 
+/** The base of a message whose Signature-Input member is this text. */
+function baseOf(text: string, findValue: FindValue): string {
+  const input = readSignatureInput(text);
+  assert.ok(input);
+  assert.equal(serialiseParams(input), text);
+  return signatureBase(
+    input.components.map((component) => [serialiseComponent(component), findValue(component) as string] as const),
+    text,
+  );
+}
+const verifies = (algorithm: AlgorithmName, keyid: keyof typeof KEYS, base: string, signature: string): boolean =>
+  verifyBytes(algorithm, KEYS[keyid], Buffer.from(base, 'latin1'), Buffer.from(signature, 'base64'));
+
 for (const [section, algorithm, keyid, findValue, text, signature] of VECTORS) {
   test(`RFC 9421 ${section}`, () => {
-    const input = readSignatureInput(text);
-    assert.ok(input);
-    assert.equal(serialiseParams(input), text);
-    const lines = input.components.map((component) => [serialiseComponent(component), findValue(component.name) as string] as const);
-    const verify = (base: string) => verifyBytes(algorithm, KEYS[keyid], Buffer.from(base, 'latin1'), Buffer.from(signature, 'base64'));
-    const base = signatureBase(lines, text);
-    assert.ok(verify(base));
-    assert.ok(!verify(`${base}\n`));
+    const base = baseOf(text, findValue);
+    assert.ok(verifies(algorithm, keyid, base, signature));
+    assert.ok(!verifies(algorithm, keyid, `${base}\n`, signature));
+  });
+}
+
+test('RFC 9421 B.2.5 a shared secret', () => {
+  const secret = 'uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==';
+  const base = baseOf('("date" "@authority" "content-type");created=1618884473;keyid="test-shared-secret"', ofRequest);
+  const mac = createHmac('sha256', Buffer.from(secret, 'base64')).update(base).digest('base64');
+  assert.equal(mac, 'pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=');
+});
+
+const TRANSFORM = '("@method" "@path" "@authority" "accept");created=1618884473;keyid="test-key-ed25519"';
+const TRANSFORM_SIGNATURE = 'ZT1kooQsEHpZ0I1IjCqtQppOmIqlJPeo7DHR3SoMn0s5JZ1eRGS0A+vyYP9t/LXlh5QMFFQ6cpLt2m0pmj3NDA==';
+const [DATE, HOST] = [
+  ['Date', 'Fri, 15 Jul 2022 14:24:55 GMT'],
+  ['Host', 'example.org'],
+] as const;
+const [JSON_TYPE, ANY_TYPE] = [
+  ['Accept', 'application/json'],
+  ['Accept', '*/*'],
+] as const;
+/** RFC 9421 appendix B.4: what may happen to a message on its way, and what may not. */
+const transformed: readonly (readonly [
+  method: string,
+  query: string,
+  headers: readonly (readonly string[])[],
+  verifies: boolean,
+  why: string,
+])[] = [
+  ['GET', '', [HOST, DATE, JSON_TYPE, ANY_TYPE], true, 'as it was signed'],
+  [
+    'GET',
+    '&param=added',
+    [HOST, DATE, JSON_TYPE, ANY_TYPE, ['Accept-Language', 'en-US,en;q=0.5']],
+    true,
+    'a field and a query parameter more',
+  ],
+  ['GET', '', [HOST, ['Referer', 'https://developer.example.org/demo'], ['Accept', 'application/json, */*']], true, 'two lines in one'],
+  ['GET', '', [JSON_TYPE, ANY_TYPE, DATE, HOST], true, 'fields in another order'],
+  ['POST', '', [['Host', 'example.com'], DATE, JSON_TYPE, ANY_TYPE], false, 'another method and authority'],
+  ['GET', '', [HOST, DATE, ANY_TYPE, JSON_TYPE], false, 'the lines of a field in another order'],
+];
+for (const [method, query, headers, isValid, why] of transformed) {
+  test(`RFC 9421 B.4 ${isValid ? 'verifies' : 'does not verify'}: ${why}`, () => {
+    const request = { method, target: `/demo?name1=Value1&Name2=value2${query}`, rawHeaders: headers.flat() };
+    const base = baseOf(TRANSFORM, (component) => findComponentValue(request, component));
+    assert.equal(verifies('ed25519', 'test-key-ed25519', base, TRANSFORM_SIGNATURE), isValid);
   });
 }
 
@@ -141,7 +205,7 @@ test('RFC 9421 section 2.5: the signature base of figure 1', () => {
   const params = serialiseParams(input);
   assert.equal(
     signatureBase(
-      names.map((name) => [`"${name}"`, ofRequest(name) as string]),
+      names.map((name) => [`"${name}"`, ofRequest({ name, params: {} }) as string]),
       params,
     ),
     `"@method": POST

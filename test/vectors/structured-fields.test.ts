@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { splitMembers } from '../../src/protocol/signature-base.ts';
+import { type FieldType, strictText } from '../../src/signature/components.ts';
 import { readBytes, readDictionary } from '../../src/signature/dictionary.ts';
 import { readVectors } from './outside.ts';
 
@@ -58,4 +59,22 @@ test('structured fields: cutting at commas finds the members that the parser fin
       assert.deepEqual([...labels].sort(), vector.expected?.map(([label]) => label).sort(), vector.name);
     }
   }
+});
+
+test('structured fields: the strict text of every field is the canonical one, or there is none', (t) => {
+  let texts = 0;
+  let read = 0;
+  for (const { name: file, bytes } of readVectors(t, 'structured-field-tests', /\.json$/) ?? []) {
+    for (const vector of JSON.parse(bytes.toString()) as Vector[]) {
+      const raw = vector.raw.join(', ');
+      const text = strictText(raw, vector.header_type as FieldType);
+      const why = `${file}: ${vector.name}`;
+      if (vector.must_fail) assert.equal(text, undefined, why);
+      else if (text !== undefined) assert.equal(text, (vector.canonical ?? vector.raw).join(', '), why);
+      read += 1;
+      if (text !== undefined) texts += 1;
+    }
+  }
+  t.diagnostic(`${texts} of ${read} fields have a strict text`);
+  assert.ok(read === 0 || texts > read / 4);
 });

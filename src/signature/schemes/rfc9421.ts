@@ -3,11 +3,12 @@ import { Refusal } from '../../protocol/errors.ts';
 import { HEADER, SIGNATURE_LABEL, TAG } from '../../protocol/headers.ts';
 import {
   type Component,
+  type ComponentParameters,
   findFieldValue,
+  fitsComponentParameter,
   fitsParameter,
   type SignatureInput,
   type SignatureParameters,
-  serialiseComponent,
   serialiseParams,
   signatureBase,
 } from '../../protocol/signature-base.ts';
@@ -29,9 +30,7 @@ export function presentSignature(request: SignedMessage, hosts: ReadonlySet<stri
   const signature = readBytes(theirs);
   if (!signature) throw invalid('The signature is not a byte sequence in canonical base64.');
   const params = checkParameters(input.params);
-  const values = checkCoverage(request, input.components, hosts);
-  const lines = values.map(({ name, value }) => [serialiseComponent({ name, params: {} }), value] as const);
-  return { ...params, base: signatureBase(lines, ours.text), signature };
+  return { ...params, base: signatureBase(checkCoverage(request, input.components, hosts), ours.text), signature };
 }
 
 const invalid = (detail: string): Refusal => new Refusal('SIGNATURE_INVALID', { detail });
@@ -62,9 +61,18 @@ function readInput({ text, value }: DictionaryMember): SignatureInput {
 function readComponents([items]: InnerList): Component[] {
   return items.map(([name, params]) => {
     if (typeof name !== 'string') throw invalid('A component is not a string.');
-    if (params.size > 0) throw new Refusal('SIGNATURE_COVERAGE', { detail: 'Components of requests take no parameters.' });
-    return { name, params: {} };
+    return { name, params: params.size === 0 ? {} : readComponentParameters(params) };
   });
+}
+
+function readComponentParameters(given: InnerList[1]): ComponentParameters {
+  const params: Record<string, true | string> = {};
+  for (const [name, value] of given) {
+    if (!fitsComponentParameter(name, value))
+      throw new Refusal('SIGNATURE_COVERAGE', { detail: 'A component has a parameter that is unknown or of the wrong type.' });
+    params[name] = value;
+  }
+  return params;
 }
 
 function readParameters([, given]: InnerList): SignatureParameters {
