@@ -1,33 +1,20 @@
-// Finds what the pages of docs/ need beside Node, since tests run these pages; as root on Debian the set-up installs it.
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+// What the pages of docs/ need beside Node, since tests run these pages.
+import { ensureTools, findToolProblem, type Tool } from './installed.ts';
 
-type Tool = { readonly name: string; readonly ask: string; readonly fits: RegExp; readonly wanted: string };
+const row = (name: string, ask: string, fits: RegExp, wanted: string): Tool => ({
+  ...{ programs: [name], ask: [ask], fits, wanted, debian: [name], homebrew: [name] },
+});
 
 const TOOLS: readonly Tool[] = [
-  { name: 'bash', ask: '--version', fits: /version ([4-9]|\d\d)\./, wanted: 'bash 4 or newer' },
-  { name: 'curl', ask: '--version', fits: /^curl ([8-9]|7\.(5[5-9]|[6-9]\d))/, wanted: 'curl 7.55 or newer' },
-  { name: 'openssl', ask: 'version', fits: /^OpenSSL ([3-9]|\d\d)\./, wanted: 'OpenSSL 3 or newer' },
+  row('bash', '--version', /version ([4-9]|\d\d)\./, 'bash 4 or newer'),
+  row('curl', '--version', /^curl ([8-9]|7\.(5[5-9]|[6-9]\d))/, 'curl 7.55 or newer'),
+  row('openssl', 'version', /^OpenSSL ([3-9]|\d\d)\./, 'OpenSSL 3 or newer'),
 ];
 
-/** What is missing, and how to install it; undefined when everything is there. */
-export function findShellProblem(tools: readonly Tool[] = TOOLS): string | undefined {
-  const missing = tools.filter(({ name, ask, fits }) => !fits.test(spawnSync(name, [ask], { encoding: 'utf8' }).stdout ?? ''));
-  if (missing.length === 0) return undefined;
-  const wanted = missing.map((tool) => tool.wanted).join(', ');
-  const names = missing.map(({ name }) => name).join(' ');
-  return `tests run the pages of docs/ and need ${wanted} on the PATH: install it (Debian and Ubuntu: \`sudo apt-get install ${names}\`, macOS: \`brew install ${names}\`)`;
-}
+const WHY = 'tests run the pages of docs/ and';
 
-/** Makes sure that all of them are there: installs them as root on Debian, otherwise ends the process with what to install. */
-export function ensureShellTools(): void {
-  if (findShellProblem() !== undefined && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
-    console.log('bash, curl, openssl: not all found; installing them with apt-get');
-    for (const step of [['update'], ['install', '--yes', '--no-install-recommends', ...TOOLS.map(({ name }) => name)]])
-      spawnSync('env', ['DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', ...step], { stdio: ['ignore', 'ignore', 'inherit'] });
-  }
-  const problem = findShellProblem();
-  if (problem === undefined) return;
-  console.error(problem);
-  process.exit(1);
-}
+/** What is missing, and how to install it; undefined when everything is there. */
+export const findShellProblem = (tools: readonly Tool[] = TOOLS): string | undefined => findToolProblem(WHY, tools);
+
+/** Makes sure that all of them are there, or ends the process with what to install. */
+export const ensureShellTools = (): void => ensureTools(WHY, TOOLS);

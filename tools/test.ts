@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
+import { ensureLanguageTools } from './language-tools.ts';
 import { ensureRedisServer } from './redis-server.ts';
 import { ensureShellTools } from './shell-tools.ts';
 
@@ -37,6 +38,7 @@ if (only.length === 0) for (const [title, args] of parts) run(title, args);
 // Redis is a real one. It is found or installed before the first test, so that no test is ever skipped for want of it.
 if (!process.env.REDIS_URL) ensureRedisServer();
 ensureShellTools();
+if (only.length === 0 || only.some((file) => file.includes('examples'))) ensureLanguageTools();
 const files = only.length > 0 ? only : globSync('test/**/*.test.ts').sort();
 const reporters = [
   '--test-reporter=dot',

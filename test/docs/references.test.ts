@@ -101,8 +101,18 @@ const OTHER_CODES =
 
 test('a missing tool is told with what to install', () => {
   assert.equal(findShellProblem(), undefined);
-  const none = { name: 'no-such-tool', ask: '--version', fits: /./, wanted: 'no-such-tool 2' };
-  assert.match(findShellProblem([none]) ?? '', /^tests run the pages of docs\/ and need no-such-tool 2 on the PATH: install it/);
+  const none = {
+    programs: ['no-such-tool'],
+    ask: [],
+    fits: /./,
+    wanted: 'no-such-tool 2',
+    debian: ['no-such-package'],
+    homebrew: ['none'],
+  };
+  assert.match(
+    findShellProblem([none]) ?? '',
+    /^tests run the pages of docs\/ and need no-such-tool 2 on the PATH: install it .*apt-get install no-such-package`/,
+  );
 });
 
 test('every code in the pages is one of the table', () => {
