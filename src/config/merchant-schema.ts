@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ALGORITHM_NAMES } from '../protocol/algorithms.ts';
 import { KEY_SOURCES } from '../protocol/merchant.ts';
+import { SCHEME_NAMES } from '../protocol/scheme-names.ts';
 import { choice, entry, list, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
 
 /** Every key of a merchant file, one row each. docs/config.md and config/schemas/merchant.json are generated from it. */
@@ -95,6 +96,22 @@ export const MERCHANT = entry({
     3,
   ),
   keys: list(KEY, [], 0, 'keys that its requests may be signed with; at least one unless keySources names another source', 64),
+  signatures: list(
+    choice(SCHEME_NAMES, REQUIRED, 'scheme'),
+    ['rfc9421'],
+    1,
+    'schemes that its requests may be signed with (docs/signatures.md); a request has one of them',
+    SCHEME_NAMES.length,
+  ),
+  signatureOptions: section(
+    {
+      'wechatpay-v3': section(
+        { mchid: text(OPTIONAL, /^[0-9]{1,32}$/, 'digits (in quotes)', 'mchid that its requests name; default: the merchant number') },
+        'WeChat Pay (微信支付) form.',
+      ),
+    },
+    'What the schemes of `signatures` need to know.',
+  ),
   delegations: list(DELEGATION, [], 0, 'certificates of others that may act for this merchant, by written agreement', 64),
   plan: text(REQUIRED, /^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of a plan', 'plan of plans.yaml'),
   overrides: OVERRIDES,

@@ -18,7 +18,7 @@ const commonHeaders = (merchantNumber: string, requestId: string): string[] => [
   requestId,
 ];
 
-/** A line of the signature base: what nobody signed does not reach the core (contract.md section 3). */
+/** A line of the signature base of RFC 9421, the one scheme that can cover it: what nobody signed does not reach the core (contract.md section 3). */
 const COVERS_TRACEPARENT = /^"traceparent": /m;
 
 /** Under which key a core may begin a request, and until when, ms. */
@@ -29,12 +29,13 @@ export type Permission = Pick<AssertionClaims, 'derivedKey' | 'issuedAtMs' | 'ex
  * traceparent that it signed passes; everything else the core sees is ours, so that there is one spelling of the media type.
  */
 export function forwardCall(key: AssertionKey, request: Opened, { derivedKey, issuedAtMs, expiresAtMs }: Permission): CoreCall {
-  const { method, target, body, rawHeaders, requestId, merchant, operation, signatureBase } = request;
+  const { method, target, body, rawHeaders, requestId, merchant, operation, scheme, signatureBase } = request;
   const headers = [...commonHeaders(merchant.number, requestId), 'Hufu-Channel', request.channel];
   if (body.length > 0) headers.unshift('Content-Type', 'application/json');
   if (derivedKey !== undefined) headers.push('Idempotency-Key', derivedKey);
   const traceparent = findHeader(rawHeaders, HEADER.traceparent);
-  const passes = traceparent !== undefined && TRACEPARENT.test(traceparent) && COVERS_TRACEPARENT.test(signatureBase);
+  const passes =
+    traceparent !== undefined && TRACEPARENT.test(traceparent) && scheme === 'rfc9421' && COVERS_TRACEPARENT.test(signatureBase);
   if (passes) headers.push('traceparent', traceparent);
   const assertion = createAssertion(key, {
     requestId,

@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { alipaySerialOf } from '../certificates/alipay-serial.ts';
 import { isDevelopmentCertificate } from '../certificates/development-set.ts';
 import { checkKeyBelongs, loadCertificateFile, loadPrivateKey, loadPublicKey, readText } from '../certificates/files.ts';
 import { checkKeyPolicy, isWithinValidity } from '../certificates/policy.ts';
@@ -30,6 +31,8 @@ export type PublishedCertificate = {
   readonly algorithm: AlgorithmName;
   /** Serial number of the certificate, upper-case hexadecimal. */
   readonly serial: string;
+  /** The same as Alipay computes it. */
+  readonly alipaySerial: string;
   /** The certificate alone, without its chain. */
   readonly pem: string;
   readonly notBeforeMs: number;
@@ -125,6 +128,7 @@ function publish({ signer, facts, pem }: LoadedAnswerKey, signers: ReadonlyMap<A
     keyid: signer.keyid,
     algorithm: signer.algorithm,
     serial: facts.serialNumber,
+    alipaySerial: alipaySerialOf(facts),
     pem,
     notBeforeMs: facts.notBeforeMs,
     notAfterMs: facts.notAfterMs,

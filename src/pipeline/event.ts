@@ -27,6 +27,7 @@ function factsOf(reached: Reached | Settled): Record<string, unknown> {
     operation: 'operation' in reached ? reached.operation.id : undefined,
     merchantNumber: 'merchant' in reached ? reached.merchant.number : undefined,
     keyid: 'signatureBase' in reached ? reached.key.keyid : undefined,
+    scheme: 'signatureBase' in reached ? reached.scheme : undefined,
     admissionId: 'admissionId' in reached ? reached.admissionId : undefined,
     outcome: 'outcome' in reached ? reached.outcome : undefined,
     settled: 'settled' in reached ? reached.settled : undefined,

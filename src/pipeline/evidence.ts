@@ -11,12 +11,13 @@ export type Evidence = {
 };
 
 /**
- * `sealBase` encrypts the signature base: path and query may carry C2 data. Bodies are never written: their digest is
- * what the signature covers.
+ * `sealBase` encrypts the signature base: path and query may carry C2 data. Bodies are never written: where a scheme signs the body
+ * itself the base has its digest, and `signedDigest` is what the signature verifies over, so that whoever has the body can show that
+ * it is the one.
  */
 export function createEvidence(journal: Journal, sealBase: (base: string, requestId: string) => Buffer): Evidence {
   return {
-    appendRequest: ({ requestId, merchant, operation, peer, key, signature, signatureBase, admissionId }) =>
+    appendRequest: ({ requestId, merchant, operation, peer, key, scheme, signature, signatureBase, signedDigest, admissionId }) =>
       journal.append({
         type: 'request',
         data: {
@@ -27,7 +28,9 @@ export function createEvidence(journal: Journal, sealBase: (base: string, reques
           certificate: peer.thumbprint,
           keyid: key.keyid,
           algorithm: key.algorithm,
+          scheme,
           signature: signature.toString('base64'),
+          signedDigest: signedDigest.toString('base64'),
           sealedBase: sealBase(signatureBase, requestId).toString('base64'),
         },
       }),

@@ -1,7 +1,10 @@
 import type { Signer } from '../ports/signer.ts';
 import type { AlgorithmName } from '../protocol/algorithms.ts';
+import { contentDigestOf } from '../protocol/content-digest.ts';
 import { HEADER } from '../protocol/headers.ts';
-import type { Reply, Sealed, Settled } from '../protocol/messages.ts';
+import type { Reply, Sealed, Settled, Verified } from '../protocol/messages.ts';
+import type { AnswerSigner } from '../signature/scheme.ts';
+import { schemeOf } from '../signature/schemes.ts';
 import { signAnswer } from '../signature/sign.ts';
 import type { Event } from './event.ts';
 import type { Evidence } from './evidence.ts';
@@ -10,6 +13,8 @@ import type { Reached, Stages } from './stages.ts';
 
 export type SealOptions = {
   readonly answerSigners: ReadonlyMap<AlgorithmName, Signer>;
+  /** The first of our keys for an algorithm, for schemes that sign answers their own way. */
+  readonly findSchemeSigner: (algorithm: AlgorithmName) => AnswerSigner | undefined;
   /** Signs what is answered before a request signature verified: an elliptic-curve key, since refusing must cost less than asking. */
   readonly refusalSigner: Signer;
   /** Takes one from the signing budget of a certificate; false when it is used up. */
@@ -24,7 +29,7 @@ const CONSTANT_HEADERS = ['cache-control', 'no-store', 'x-content-type-options',
 
 const DESTROYED: Sealed = { status: 0, rawHeaders: [], body: Buffer.alloc(0), connection: 'destroy' };
 
-const isVerified = (reached: Reached | Settled): boolean => 'signatureBase' in reached;
+const isVerified = (reached: Reached | Settled): reached is Verified => 'signatureBase' in reached;
 const isAccepted = (reached: Reached | Settled): boolean => 'settled' in reached || 'known' in reached;
 
 /** No body goes out in answer to HEAD (RFC 9110 section 9.3.2), so what is signed is the digest of none. */
@@ -33,18 +38,30 @@ const bodyOf = ({ method }: Reached | Settled, { body }: Reply): Buffer => (meth
 async function sign(options: SealOptions, reached: Reached | Settled, reply: Reply): Promise<Sealed> {
   const body = bodyOf(reached, reply);
   const verified = isVerified(reached);
-  const signer =
-    (verified && 'merchant' in reached && options.answerSigners.get(reached.merchant.answerAlgorithm)) || options.refusalSigner;
+  const scheme = verified ? schemeOf(reached.scheme) : undefined;
+  const signer = (verified && options.answerSigners.get(reached.merchant.answerAlgorithm)) || options.refusalSigner;
   const headers = [
     ...[HEADER.contentType, reply.contentType],
     ...reply.headers,
     ...[HEADER.hufuRequestId, reached.requestId],
     ...[HEADER.hufuCertificate, reached.peer.thumbprint],
     ...[HEADER.hufuVerified, verified ? '?1' : '?0'],
+    ...(verified && scheme?.bound === 'body' ? [HEADER.hufuRequestDigest, contentDigestOf(reached.bodyDigest)] : []),
   ];
-  const createdAtSeconds = Math.floor(options.nowMs() / 1000);
-  const signed = await signAnswer({ request: reached, status: reply.status, headers, body, signer, createdAtSeconds });
-  return { status: reply.status, rawHeaders: [...headers, ...signed, ...CONSTANT_HEADERS], body, connection: reply.connection };
+  const { status, connection } = reply;
+  const nowMs = options.nowMs();
+  const bound = scheme && { bound: scheme.bound };
+  const signed = await signAnswer({
+    request: reached,
+    ...bound,
+    status,
+    headers,
+    body,
+    signer,
+    createdAtSeconds: Math.floor(nowMs / 1000),
+  });
+  const ownForm = (await scheme?.signAnswer?.({ status, body, nowMs, findSigner: options.findSchemeSigner })) ?? [];
+  return { status, rawHeaders: [...headers, ...signed, ...ownForm, ...CONSTANT_HEADERS], body, connection };
 }
 
 /** Signs answers and refusals, binds them to request, status and certificate, and writes the one event of the request. */

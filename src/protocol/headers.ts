@@ -15,6 +15,7 @@ export const HEADER = {
   hufuVerified: 'hufu-verified',
   hufuResolved: 'hufu-resolved',
   hufuOutcome: 'hufu-outcome',
+  hufuRequestDigest: 'hufu-request-digest',
   hufuMerchantNumber: 'hufu-merchant-number',
   hufuChannel: 'hufu-channel',
   hufuAssertion: 'hufu-assertion',

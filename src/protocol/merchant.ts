@@ -1,12 +1,16 @@
 import type { KeyObject } from 'node:crypto';
 import type { AlgorithmName } from './algorithms.ts';
+import type { CertificateHandles } from './key-handle.ts';
 import type { Channel } from './operation.ts';
+import type { SchemeName } from './scheme-names.ts';
 
 /** A request-signing key of a merchant. The record decides algorithm and owner, never the message. */
 export type MerchantKey = {
   readonly keyid: string;
   readonly algorithm: AlgorithmName;
   readonly publicKey: KeyObject;
+  /** What messages may call it beside the keyid, when it was registered with a certificate. */
+  readonly certificate?: CertificateHandles;
   /** The merchants that may sign with it. */
   readonly merchantNumbers: readonly string[];
   readonly notBeforeMs: number;
@@ -59,6 +63,11 @@ export type LimitRule = RateRule | ConcurrencyRule | AmountRule | TotalRule;
 /** Where the key of a request's signature may come from: a registered key, the certificate of the connection, or a certificate in the message. */
 export const KEY_SOURCES = ['registered', 'connection', 'message'] as const;
 export type KeySource = (typeof KEY_SOURCES)[number];
+/** What schemes need to know about a merchant, by scheme. */
+export type SignatureOptions = {
+  /** `mchid` that requests name instead of the merchant number. */
+  readonly 'wechatpay-v3': { readonly mchid?: string | undefined };
+};
 
 export type Merchant = {
   readonly number: string;
@@ -69,6 +78,9 @@ export type Merchant = {
   readonly operations?: ReadonlySet<string>;
   readonly rules: readonly LimitRule[];
   readonly keySources: ReadonlySet<KeySource>;
+  /** The schemes it may sign requests with. */
+  readonly signatures: ReadonlySet<SchemeName>;
+  readonly signatureOptions: SignatureOptions;
   /** Algorithm of our answers' signatures. */
   readonly answerAlgorithm: AlgorithmName;
 };

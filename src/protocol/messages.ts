@@ -3,6 +3,7 @@ import type { Merchant, MerchantKey } from './merchant.ts';
 import type { Channel, Operation } from './operation.ts';
 import type { FinalOutcome, OutcomeKind } from './outcome.ts';
 import type { ReservationEntry, ResolveInputs } from './reservation.ts';
+import type { SchemeName } from './scheme-names.ts';
 
 /**
  * What a request is, stage by stage. Each stage of the pipeline takes the type the stage before returned,
@@ -71,13 +72,18 @@ export type Routed = Identified & {
 /** The facts a verified signature established. */
 export type Verified = Routed & {
   readonly key: MerchantKey;
+  readonly scheme: SchemeName;
   readonly nonce: string;
   readonly createdAtSeconds: number;
-  /** The exact bytes that were signed (RFC 9421 section 2.5), and the signature: evidence for the journal. */
+  /** What was signed, with the body's digest where the scheme signs the body itself; the rest is evidence for the journal too. */
   readonly signatureBase: string;
+  /** SHA-256 of the very bytes that were signed, raw. */
+  readonly signedDigest: Buffer;
   readonly signature: Buffer;
   /** SHA-256 of the body, raw; of no bytes when there is none. */
   readonly bodyDigest: Buffer;
+  /** The JSON that a signed form carried, when the body is one. */
+  readonly content?: Buffer;
 };
 
 /** The body was read strictly, fits its schema and names the identity's merchant. */

@@ -6,6 +6,7 @@ import type { GatewayConfig } from '../config/schema.ts';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import { ALGORITHM_NAMES, type AlgorithmName, findKeyProblem } from '../protocol/algorithms.ts';
 import { loadBlocked } from './blocked.ts';
+import { indexKeys } from './key-index.ts';
 import { findOddRules, findUnlimited } from './lint.ts';
 import { openMerchantFiles } from './merchant-files.ts';
 import { loadMerchants, type Merchants } from './merchants.ts';
@@ -112,6 +113,7 @@ function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations
     findBound: (bindingKey) => byBinding.get(bindingKey) ?? nobody,
     blocked,
     findKey: (keyid) => byKeyid.get(keyid),
+    findRegistered: indexKeys(byKeyid.values()),
     findRoute: compileRoutes(operations.routable),
     findOperation: (id) => byId.get(id),
   };

@@ -1,3 +1,4 @@
+import { alipaySerialOf } from '../certificates/alipay-serial.ts';
 import { tell } from '../config/check-files.ts';
 import type { MerchantKeyEntry } from '../config/merchant-schema.ts';
 import type { Report } from '../config/problems.ts';
@@ -29,7 +30,16 @@ export function readKey(
   if (notBeforeMs >= notAfterMs)
     report(source.problem(path, 'the key is never valid: notBefore and notAfter leave no time within the certificate'));
   if (!algorithm || problem) return undefined;
-  return { keyid: entry.keyid ?? keyidOf(publicKey), algorithm, publicKey, merchantNumbers: [number], notBeforeMs, notAfterMs };
+  const { certificate } = found;
+  return {
+    keyid: entry.keyid ?? keyidOf(publicKey),
+    algorithm,
+    publicKey,
+    ...(certificate && { certificate }),
+    merchantNumbers: [number],
+    notBeforeMs,
+    notAfterMs,
+  };
 
   function tellNoAlgorithm(key: MerchantKey['publicKey']): MerchantKey['algorithm'] | undefined {
     try {
@@ -41,7 +51,7 @@ export function readKey(
   }
 }
 
-type Found = Pick<MerchantKey, 'publicKey' | 'notBeforeMs' | 'notAfterMs'> & { readonly step: 'certificate' | 'publicKey' };
+type Found = Pick<MerchantKey, 'publicKey' | 'certificate' | 'notBeforeMs' | 'notAfterMs'> & { readonly step: 'certificate' | 'publicKey' };
 
 function loadKey(
   { certificate, publicKey }: MerchantKeyEntry,
@@ -56,7 +66,10 @@ function loadKey(
   }
   if (certificate !== undefined) {
     const facts = tell(() => files.loadCertificate(certificate), source, [...path, 'certificate'], report)?.facts;
-    return facts && { publicKey: facts.publicKey, notBeforeMs: facts.notBeforeMs, notAfterMs: facts.notAfterMs, step: 'certificate' };
+    if (!facts) return undefined;
+    const { serialNumber, issuer, thumbprint, notBeforeMs, notAfterMs } = facts;
+    const handles = { serialNumber, issuer, thumbprint, alipaySerial: alipaySerialOf(facts) };
+    return { publicKey: facts.publicKey, certificate: handles, notBeforeMs, notAfterMs, step: 'certificate' };
   }
   const key = tell(() => files.loadPublicKey(publicKey as string), source, [...path, 'publicKey'], report);
   return key && { publicKey: key, notBeforeMs: 0, notAfterMs: FOR_EVER_MS, step: 'publicKey' };

@@ -79,6 +79,8 @@ function compileMerchant(written: MerchantFile, source: YamlFile, { plans, opera
     ...(written.operations && { operations: new Set(written.operations) }),
     rules: plan ? overriddenRules(plan, written.overrides, source, operations, report) : [],
     keySources: new Set(written.keySources),
+    signatures: new Set(written.signatures),
+    signatureOptions: written.signatureOptions,
     answerAlgorithm: written.answers.algorithm,
   };
 }

@@ -1,5 +1,6 @@
 import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
 import type { Operation } from '../protocol/operation.ts';
+import type { FindRegistered } from './key-index.ts';
 
 /** A certificate name of a merchant: own, or by delegation. */
 export type Binding = {
@@ -29,6 +30,7 @@ export type Snapshot = {
   /** Marks (protocol/marks) of the certificates that gateway.yaml blocks. */
   readonly blocked: ReadonlySet<string>;
   readonly findKey: (keyid: string) => MerchantKey | undefined;
+  readonly findRegistered: FindRegistered;
   /** The operation of a method and a raw path without query; nothing is decoded. */
   readonly findRoute: (
     method: string,

@@ -13,9 +13,11 @@ import { createRoute } from '../pipeline/route.ts';
 import { createSeal } from '../pipeline/seal.ts';
 import { type Stages, timedStages } from '../pipeline/stages.ts';
 import type { Core } from '../ports/core.ts';
+import type { AlgorithmName } from '../protocol/algorithms.ts';
 import { Refusal } from '../protocol/errors.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
 import type { Sweep } from '../settlement/sweep.ts';
+import type { AnswerSigner } from '../signature/scheme.ts';
 import { verifySignature } from '../signature/verify.ts';
 import { wireMoney } from './money.ts';
 import type { State } from './state.ts';
@@ -62,15 +64,16 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
       if (waitMs > 0) throw new Refusal('RATE_LIMITED', { detail: FLOOD, retryAfterSeconds: Math.ceil(waitMs / 1000) });
     },
     verify: (routed) => {
-      const { findKey, hosts } = snapshot();
+      const { findKey, findRegistered, hosts } = snapshot();
       const find = (keyid: string) => findKey(keyid) ?? findConnectionKey(keyid, routed.peer, routed.merchant);
       const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities, registers(), nowMs());
-      return verifySignature(routed, { findKey: find, checkSigner, hosts, nowMs: nowMs() });
+      return verifySignature(routed, { findKey: find, findRegistered, checkSigner, hosts, nowMs: nowMs() });
     },
     open,
     ...money.stages,
     ...createSeal({
       answerSigners: keyring.answerSigners,
+      findSchemeSigner: schemeSigners(keyring),
       refusalSigner: keyring.refusalSigner,
       maySignFor: (thumbprint) => budgets.take(thumbprint, monotonicMs()) === 0,
       evidence: money.evidence,
@@ -79,4 +82,14 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
     }),
   };
   return { stages: timedStages(stages, monotonicMs), sweep: money.sweep };
+}
+
+/** The first of our keys for each algorithm, with what schemes say about its certificate in their answers. */
+function schemeSigners({ answerSigners, certificates }: Keyring): (algorithm: AlgorithmName) => AnswerSigner | undefined {
+  const signers = new Map<AlgorithmName, AnswerSigner>();
+  for (const [algorithm, signer] of answerSigners) {
+    const published = certificates.find(({ keyid }) => keyid === signer.keyid);
+    if (published) signers.set(algorithm, { signer, serialNumber: published.serial, alipaySerial: published.alipaySerial });
+  }
+  return (algorithm) => signers.get(algorithm);
 }

@@ -33,6 +33,20 @@ export function checkCoverage(request: SignedMessage, components: readonly Compo
   return components.map((component) => [serialiseComponent(component), checkValue(request, component)]);
 }
 
+/** What decides something and is signed in RFC 9421 only. Merchant-Number may be sent: it must be the merchant of the key. */
+const UNCOVERED: readonly string[] = COVERED_WHEN_SENT.filter((name) => name !== HEADER.merchantNumber);
+
+/** The same demands where a scheme signs no headers: what it leaves open must not be sent. Throws HTTP_INVALID or SIGNATURE_COVERAGE. */
+export function checkUncovered(request: SignedMessage, hosts: ReadonlySet<string>): void {
+  checkHost(request, hosts);
+  const sent = UNCOVERED.find((name) => allHeaders(request.rawHeaders, name).length > 0);
+  if (sent !== undefined)
+    throw new Refusal('SIGNATURE_COVERAGE', {
+      detail: `${sent} is not signed in this scheme and must not be sent.`,
+      members: { component: sent },
+    });
+}
+
 function requiredBy({ body, rawHeaders }: SignedMessage): string[] {
   const whenSent = COVERED_WHEN_SENT.filter((name) => allHeaders(rawHeaders, name).length > 0);
   return [...ALWAYS, ...(body.length > 0 ? WITH_BODY : []), ...whenSent];

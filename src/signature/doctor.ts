@@ -12,13 +12,15 @@ import type { Presented } from './presented.ts';
  */
 type Members = Readonly<Record<string, unknown>>;
 
+const LINE_FEED = Buffer.from('\n');
+
 /** How much of the signature base is shown, bytes. */
 const BASE_SHOWN_BYTES_MAX = 1024;
 
-function describeBase(base: string): Members {
-  const bytes = Buffer.from(base, 'latin1');
-  const text = base.slice(0, BASE_SHOWN_BYTES_MAX);
-  return { signatureBase: { length: bytes.length, sha256: sha256(bytes).toString('base64'), text } };
+function describeBase({ signed, record }: Presented): Members {
+  return {
+    signatureBase: { length: signed.length, sha256: sha256(signed).toString('base64'), text: record.slice(0, BASE_SHOWN_BYTES_MAX) },
+  };
 }
 
 const withHint = (members: Members, hint: string | undefined): Members => (hint === undefined ? members : { ...members, hint });
@@ -36,18 +38,18 @@ const SIGNATURE_MISTAKES: readonly SignatureMistake[] = [
   },
   {
     hint: 'The signature verifies over the signature base with a line feed at its end. There is none after the last line (RFC 9421 section 2.5).',
-    made: ({ base, signature }, key) => verifyBytes(key.algorithm, key.publicKey, Buffer.from(`${base}\n`, 'latin1'), signature),
+    made: ({ signed, signature }, key) => verifyBytes(key.algorithm, key.publicKey, Buffer.concat([signed, LINE_FEED]), signature),
   },
   {
     hint: 'The RSA-PSS salt has another length than 64 bytes (RFC 9421 section 3.3.1); with openssl: -sigopt rsa_pss_saltlen:64.',
-    made: ({ base, signature }, key) => key.algorithm === 'rsa-pss-sha512' && verifiesWithAnySalt(base, signature, key),
+    made: ({ signed, signature }, key) => key.algorithm === 'rsa-pss-sha512' && verifiesWithAnySalt(signed, signature, key),
   },
 ];
 
 /** Members for SIGNATURE_MISMATCH over a body that is as signed. */
 export function explainSignature(presented: Presented, key: MerchantKey): Members {
   const mistake = SIGNATURE_MISTAKES.find(({ made }) => made(presented, key));
-  return withHint(describeBase(presented.base), mistake?.hint);
+  return withHint(describeBase(presented), mistake?.hint);
 }
 
 /** SEQUENCE of two INTEGERs that fills the bytes (RFC 3279 section 2.2.3); P-256 and P-384 stay within short lengths. */
@@ -60,14 +62,13 @@ function isDerSignature(bytes: Buffer): boolean {
 
 const isHexText = (bytes: Buffer): boolean => bytes.length >= 64 && /^(?:[0-9a-f]+|[0-9A-F]+)$/.test(bytes.toString('latin1'));
 
-function verifiesWithAnySalt(base: string, signature: Buffer, key: MerchantKey): boolean {
+function verifiesWithAnySalt(signed: Buffer, signature: Buffer, key: MerchantKey): boolean {
   const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_AUTO };
-  return verify('sha512', Buffer.from(base, 'latin1'), { key: key.publicKey, ...pss }, signature);
+  return verify('sha512', signed, { key: key.publicKey, ...pss }, signature);
 }
 
 type DigestMistake = { readonly hint: string; readonly made: (digests: readonly Digest[], body: Buffer) => boolean };
 
-const LINE_FEED = Buffer.from('\n');
 const endsWith = (body: Buffer, end: string): boolean => body.toString('latin1', Math.max(0, body.length - end.length)) === end;
 const fits = (digests: readonly Digest[], body: Buffer): boolean => compareDigests(digests, body) === 'same';
 
@@ -96,10 +97,10 @@ const DIGEST_MISTAKES: readonly DigestMistake[] = [
 ];
 
 /** Members for a body that is not the one Content-Digest was computed over. */
-export function explainDigest({ base }: Presented, digests: readonly Digest[], body: Buffer): Members {
+export function explainDigest(presented: Presented, digests: readonly Digest[], body: Buffer): Members {
   const mistake = DIGEST_MISTAKES.find(({ made }) => made(digests, body));
   const received = { length: body.length, sha256: sha256(body).toString('base64') };
-  return withHint({ ...describeBase(base), body: received }, mistake?.hint);
+  return withHint({ ...describeBase(presented), body: received }, mistake?.hint);
 }
 
 /** Members for TIMESTAMP_SKEW: our clock, and whether `created` would be in time if it were milliseconds. */

@@ -11,10 +11,13 @@ import {
   serialiseByteSequence,
   serialiseString,
 } from '../protocol/signature-base.ts';
+import type { Bound } from './scheme.ts';
 
 export type AnswerToSign = {
   /** The request as it arrived, signed or not. */
   readonly request: RequestFacts;
+  /** What of the request only its sender can have sent; for a scheme other than RFC 9421 only when the request verified. */
+  readonly bound?: Bound;
   readonly status: number;
   /** Flat name, value list of all headers but those that signAnswer adds. */
   readonly headers: readonly string[];
@@ -29,8 +32,8 @@ type Cover = { components: string; lines: string };
 /**
  * Signs an answer bound to its request (contract.md section 4): Content-Digest, Signature-Input and Signature as a flat name, value list.
  *
- * The tag is `hufu-response` only if the request brought exactly one well-formed signature with our label, which the answer then covers;
- * else it is `hufu-refusal`, which nobody who signed takes for a result. Returns at once for a key in memory.
+ * The tag is `hufu-response` only if the request brought exactly one well-formed signature with our label, which the answer then covers,
+ * or verified under another scheme, whose signature it covers; else it is `hufu-refusal`, which nobody who signed takes for a result. Returns at once for a key in memory.
  */
 export function signAnswer(answer: AnswerToSign): string[] | Promise<string[]> {
   const { request, signer, createdAtSeconds } = answer;
@@ -38,7 +41,7 @@ export function signAnswer(answer: AnswerToSign): string[] | Promise<string[]> {
   const cover: Cover = { components: '"@status" "content-digest"', lines: `"@status": ${answer.status}\n"content-digest": ${digest}\n` };
   addHeaders(cover, answer.headers);
   addRequest(cover, request);
-  const tag = addRequestSignature(cover, request) ? TAG.response : TAG.refusal;
+  const tag = bindTo(cover, answer) ? TAG.response : TAG.refusal;
   const params = `(${cover.components});created=${createdAtSeconds};keyid=${serialiseString(signer.keyid)};tag="${tag}"`;
   const signature = signer.sign(Buffer.from(`${cover.lines}"@signature-params": ${params}`, 'latin1'));
   return signature instanceof Promise
@@ -74,6 +77,13 @@ function addRequest(cover: Cover, request: RequestFacts): void {
   add(cover, '"@target-uri";req', findRequestValue(request, '@target-uri') as string);
   const digest = findFieldValue(request.rawHeaders, HEADER.contentDigest);
   if (digest !== undefined) add(cover, '"content-digest";req', digest);
+}
+
+/** Binds the answer to the request's signature; false when there is none to bind to. Form fields are bound by Hufu-Request-Digest. */
+function bindTo(cover: Cover, { request, bound = 'member' }: AnswerToSign): boolean {
+  if (bound === 'member') return addRequestSignature(cover, request);
+  if (bound !== 'body') add(cover, `"${bound.header}";req`, findFieldValue(request.rawHeaders, bound.header) as string);
+  return true;
 }
 
 /** Covers the request's own signature, the only value in it that nobody else can have sent; false when there is none to cover. */

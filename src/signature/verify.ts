@@ -1,15 +1,18 @@
 import { sha256 } from '../lib/bytes.ts';
-import { verifyBytes } from '../protocol/algorithms.ts';
+import { findKeyProblem, verifyBytes } from '../protocol/algorithms.ts';
 import { compareDigests, type Digest } from '../protocol/content-digest.ts';
 import { Refusal } from '../protocol/errors.ts';
 import { HEADER } from '../protocol/headers.ts';
+import type { RegisteredHandle } from '../protocol/key-handle.ts';
 import type { MerchantKey } from '../protocol/merchant.ts';
 import type { MessageSigner, Routed, Verified } from '../protocol/messages.ts';
 import { findFieldValue } from '../protocol/signature-base.ts';
+import { checkUncovered } from './coverage.ts';
 import { readBytes, readDictionary } from './dictionary.ts';
 import { explainDigest, explainSignature, explainTime } from './doctor.ts';
 import type { Presented } from './presented.ts';
-import { presentSignature } from './schemes/rfc9421.ts';
+import { nonceOf, type Scheme } from './scheme.ts';
+import { chooseScheme } from './schemes.ts';
 
 /** How far `created` may be from our clock, seconds, both ways, inclusive. */
 export const WINDOW_SECONDS = 300;
@@ -18,37 +21,83 @@ export type VerifyOptions = {
   readonly findKey: (keyid: string) => MerchantKey | undefined;
   /** For schemes whose messages bring certificates (DER, the signer's own first): path, name and revocation are checked. Throws a Refusal. */
   readonly checkSigner: (chain: readonly Uint8Array[]) => MessageSigner;
+  /** The keys of a merchant that fit what a message says about its key. */
+  readonly findRegistered: (merchantNumber: string, handle: RegisteredHandle) => readonly MerchantKey[];
   /** Names, lower case and without port, that a Host may carry. */
   readonly hosts: ReadonlySet<string>;
   /** Wall clock, whole milliseconds. */
   readonly nowMs: number;
 };
 
+/** How many keys are tried for a message that does not say which of the merchant's keys signed it. */
+const KEYS_TRIED_MAX = 4;
+
 /**
  * Proves that the merchant signed this very request: method, URI, body and every header that decides something (contract.md section 3).
  * Cheap checks come first, the signature last; the body is hashed but never parsed. Whether the nonce is fresh is for the store to say.
  * Throws a Refusal: HTTP_INVALID, SIGNATURE_*, KEY_UNKNOWN, MERCHANT_MISMATCH, TIMESTAMP_SKEW or DIGEST_MISMATCH.
  */
-export function verifySignature(routed: Routed, { findKey, hosts, nowMs }: VerifyOptions): Verified {
-  const presented = presentSignature(routed, hosts);
-  const key = checkKey(presented, findKey(presented.keyid), routed.merchant.number, nowMs);
+export function verifySignature(routed: Routed, options: VerifyOptions): Verified {
+  const { hosts, nowMs } = options;
+  const scheme = chooseScheme(routed, routed.merchant.signatures);
+  if (!scheme.coversHeaders) checkUncovered(routed, hosts);
+  const presented = scheme.present(routed, hosts);
+  const keys = usableKeys(scheme, presented, routed.merchant.number, options);
   checkTime(presented, nowMs);
   const bodyDigest = checkDigest(routed, presented);
-  const { base, signature, nonce, createdAtSeconds } = presented;
-  if (!verifyBytes(key.algorithm, key.publicKey, Buffer.from(base, 'latin1'), signature)) {
-    throw new Refusal('SIGNATURE_MISMATCH', { members: explainSignature(presented, key) });
-  }
-  return { ...routed, key, nonce, createdAtSeconds, signatureBase: base, signature, bodyDigest };
+  const { signed, record, signature, nonce, createdAtSeconds, content } = presented;
+  const key = keys.find(({ algorithm, publicKey }) => verifyBytes(algorithm, publicKey, signed, signature));
+  if (!key) throw new Refusal('SIGNATURE_MISMATCH', { members: explainSignature(presented, keys[0] as MerchantKey) });
+  return {
+    ...routed,
+    key,
+    scheme: scheme.name,
+    nonce: nonceOf(scheme.name, nonce),
+    createdAtSeconds,
+    signatureBase: record,
+    signedDigest: sha256(signed),
+    signature,
+    bodyDigest,
+    ...(content && { content }),
+  };
 }
 
-/** The key's record says whose it is, how long it lives and which algorithm it has; the message can only agree. */
-function checkKey(presented: Presented, key: MerchantKey | undefined, merchantNumber: string, nowMs: number): MerchantKey {
-  if (!key || key.keyid !== presented.keyid) throw new Refusal('KEY_UNKNOWN');
+/** The keys that may have signed, at least one; more than one only where the message cannot say which. */
+function usableKeys(scheme: Scheme, presented: Presented, merchantNumber: string, options: VerifyOptions): readonly MerchantKey[] {
+  const check = (key: MerchantKey | undefined) => checkKey(scheme, presented, key, merchantNumber, options.nowMs);
+  const { key: handle } = presented;
+  if (handle.by === 'certificate') return [check(certificateKey(scheme, presented, options.checkSigner(handle.chain).key))];
+  if (handle.by === 'keyid') {
+    const found = options.findKey(handle.keyid);
+    return [check(found?.keyid === handle.keyid ? found : undefined)];
+  }
+  const found = options.findRegistered(merchantNumber, handle);
+  if (found.length <= 1) return [check(found[0])];
+  const usable = found.filter((key) => isValidAt(key, options.nowMs) && scheme.algorithms.includes(key.algorithm));
+  return usable.length === 0 ? [check(undefined)] : usable.slice(0, KEYS_TRIED_MAX).map(check);
+}
+
+/** A certificate says what its key is, not which algorithm of the scheme it is for: there the message may choose, among those of the scheme. */
+function certificateKey({ algorithms }: Scheme, { algorithm: named }: Presented, key: MerchantKey): MerchantKey {
+  const algorithm = algorithms.find((candidate) => candidate === named && findKeyProblem(candidate, key.publicKey) === undefined);
+  return algorithm ? { ...key, algorithm } : key;
+}
+
+const isValidAt = ({ notBeforeMs, notAfterMs }: MerchantKey, nowMs: number): boolean => nowMs >= notBeforeMs && nowMs <= notAfterMs;
+
+/** The key's record says whose it is, how long it lives and which algorithm it has; the message and its scheme can only agree. */
+function checkKey(scheme: Scheme, presented: Presented, key: MerchantKey | undefined, merchantNumber: string, nowMs: number): MerchantKey {
+  if (!key) throw new Refusal('KEY_UNKNOWN');
   if (!key.merchantNumbers.includes(merchantNumber)) throw new Refusal('MERCHANT_MISMATCH');
-  if (nowMs < key.notBeforeMs || nowMs > key.notAfterMs) throw new Refusal('KEY_UNKNOWN');
+  if (!isValidAt(key, nowMs)) throw new Refusal('KEY_UNKNOWN');
   if (presented.algorithm !== undefined && presented.algorithm !== key.algorithm) {
     throw new Refusal('SIGNATURE_INVALID', { detail: 'The parameter alg is not the algorithm the key is registered for.' });
   }
+  if (!scheme.algorithms.includes(key.algorithm))
+    throw new Refusal('SIGNATURE_INVALID', { detail: 'The key is registered for an algorithm that this scheme does not have.' });
+  // Else the same bytes would be a request of each of them, once each.
+  if (!scheme.coversMerchant && key.merchantNumbers.length > 1)
+    throw new Refusal('SIGNATURE_COVERAGE', { detail: 'This scheme signs no merchant number, so its key must be of one merchant only.' });
   return key;
 }
 

@@ -114,6 +114,7 @@ export function journalled(over: Partial<Journalled> = {}): Journalled {
     method: 'POST',
     target: '/v1/orders/o1/payments?x=%41',
     rawHeaders: ['Content-Type', 'application/json; charset=utf-8'],
+    scheme: 'rfc9421',
     signatureBase: '"@method": POST\n"traceparent": whatever stands in rawHeaders\n"@signature-params": ()',
     body: Buffer.from('{"amountFen":100,"currency":"CNY"}'),
     merchant: { number: merchantNumber },

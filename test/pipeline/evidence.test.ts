@@ -11,6 +11,8 @@ const admitted = {
   peer: { thumbprint: 'T' },
   key: { keyid: 'kid', algorithm: 'ed25519' },
   signature: Buffer.from('signature'),
+  scheme: 'rfc9421',
+  signedDigest: Buffer.from('digest'),
   signatureBase: '"@target-uri": https://x/v1/accounts/6222020000000001',
   admissionId: 'a',
   body: Buffer.from('{"payer":{"accountNo":"6222020000000001"}}'),
@@ -37,7 +39,9 @@ test('the evidence of a request: who signed what, with which key and certificate
       certificate: 'T',
       keyid: 'kid',
       algorithm: 'ed25519',
+      scheme: 'rfc9421',
       signature: Buffer.from('signature').toString('base64'),
+      signedDigest: Buffer.from('digest').toString('base64'),
       sealedBase: Buffer.from('sealed').toString('base64'),
     },
   });

@@ -36,6 +36,7 @@ export const optionsFor = (keys: readonly MerchantKey[], changes: Partial<Verify
   checkSigner: () => {
     throw new Error('a certificate was looked at where the scheme brings none');
   },
+  findRegistered: () => [],
   hosts: new Set([HOST]),
   nowMs: NOW_MS,
   ...changes,
@@ -141,5 +142,5 @@ export function make(made: Draft, arrives: Partial<Pick<Draft, 'method' | 'targe
   const fields = made.fields(inputOf(made), made.sign(baseOf(made)));
   const { method, target, headers, body } = { ...made, ...arrives };
   const request = { method, target, rawHeaders: [...headers, ...fields].flat(), body: Buffer.from(body, 'latin1') };
-  return { ...request, merchant: { number: MERCHANT } } as unknown as Routed;
+  return { ...request, merchant: { number: MERCHANT, signatures: new Set(['rfc9421']) } } as unknown as Routed;
 }

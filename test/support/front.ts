@@ -77,7 +77,13 @@ export function standInStages(options: {
     bound: () => {},
     verify: (routed) => {
       if (Math.abs(nowMs() - Number(only(routed, STAND_IN.created))) > WINDOW_MS) throw new Refusal('TIMESTAMP_SKEW');
-      const signed = { nonce: only(routed, STAND_IN.nonce), key: {}, signature: Buffer.alloc(0), signatureBase: '' };
+      const signed = {
+        nonce: only(routed, STAND_IN.nonce),
+        key: {},
+        signature: Buffer.alloc(0),
+        signedDigest: Buffer.alloc(0),
+        signatureBase: '',
+      };
       return { ...routed, ...signed } as unknown as Verified;
     },
     open: (verified) => {

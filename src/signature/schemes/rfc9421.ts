@@ -1,6 +1,7 @@
 import { type InnerList, isInnerList } from 'structured-headers';
+import { ALGORITHM_NAMES } from '../../protocol/algorithms.ts';
 import { Refusal } from '../../protocol/errors.ts';
-import { HEADER, SIGNATURE_LABEL, TAG } from '../../protocol/headers.ts';
+import { findHeader, HEADER, SIGNATURE_LABEL, TAG } from '../../protocol/headers.ts';
 import {
   type Component,
   type ComponentParameters,
@@ -14,13 +15,14 @@ import {
 } from '../../protocol/signature-base.ts';
 import { checkCoverage, type SignedMessage } from '../coverage.ts';
 import { type DictionaryMember, readBytes, readDictionary } from '../dictionary.ts';
-import type { Presented } from '../presented.ts';
+import type { Presented, SignedLine } from '../presented.ts';
+import type { Scheme } from '../scheme.ts';
 
 /**
  * The default scheme: HTTP Message Signatures, RFC 9421, with the coverage of contract.md section 3.
  * Reads what the request presents; nothing here is proven yet. Throws SIGNATURE_MISSING, SIGNATURE_INVALID, SIGNATURE_COVERAGE or HTTP_INVALID.
  */
-export function presentSignature(request: SignedMessage, hosts: ReadonlySet<string>): Presented {
+function present(request: SignedMessage, hosts: ReadonlySet<string>): Presented {
   const inputs = readField(request.rawHeaders, HEADER.signatureInput);
   const signatures = readField(request.rawHeaders, HEADER.signature);
   checkOnlyOne(inputs);
@@ -30,8 +32,27 @@ export function presentSignature(request: SignedMessage, hosts: ReadonlySet<stri
   const signature = readBytes(theirs);
   if (!signature) throw invalid('The signature is not a byte sequence in canonical base64.');
   const params = checkParameters(input.params);
-  return { ...params, base: signatureBase(checkCoverage(request, input.components, hosts), ours.text), signature };
+  const record = signatureBase(checkCoverage(request, input.components, hosts), ours.text);
+  const signed = Buffer.from(record, 'latin1');
+  return { ...params, signed, record, lines: () => linesOf(record), signature };
 }
+
+/** Values hold no line feed, so that a line of the base is a component. */
+const linesOf = (base: string): SignedLine[] =>
+  base.split('\n').map((line) => ({ name: line.slice(0, line.indexOf(': ')), bytes: Buffer.from(line, 'latin1') }));
+
+/** RFC 9421 with our label; a request with either field is one of this scheme, so that a field alone is told as what is missing. */
+export const RFC9421: Scheme = {
+  name: 'rfc9421',
+  algorithms: ALGORITHM_NAMES,
+  coversHeaders: true,
+  coversMerchant: true,
+  bound: 'member',
+  answerAlgorithms: [],
+  isPresent: ({ rawHeaders }) =>
+    findHeader(rawHeaders, HEADER.signatureInput) !== undefined || findHeader(rawHeaders, HEADER.signature) !== undefined,
+  present,
+};
 
 const invalid = (detail: string): Refusal => new Refusal('SIGNATURE_INVALID', { detail });
 
@@ -88,7 +109,13 @@ function readParameters([, given]: InnerList): SignatureParameters {
 const NONCE = /^[A-Za-z0-9_-]{22,64}$/;
 const KEYID_LENGTH_MAX = 255;
 
-function checkParameters({ created, expires, nonce, keyid, alg }: SignatureParameters): Omit<Presented, 'base' | 'signature'> {
+function checkParameters({
+  created,
+  expires,
+  nonce,
+  keyid,
+  alg,
+}: SignatureParameters): Pick<Presented, 'key' | 'algorithm' | 'createdAtSeconds' | 'expiresAtSeconds' | 'nonce'> {
   if (created === undefined || created < 0) throw invalid('The parameter created (integer seconds) is missing or negative.');
   if (nonce === undefined || !NONCE.test(nonce)) throw invalid('The parameter nonce is not 22 to 64 characters of base64url.');
   if (keyid === undefined) throw invalid('The parameter keyid is missing.');
@@ -96,7 +123,7 @@ function checkParameters({ created, expires, nonce, keyid, alg }: SignatureParam
   return {
     createdAtSeconds: created,
     nonce,
-    keyid,
+    key: { by: 'keyid', keyid },
     ...(expires !== undefined && { expiresAtSeconds: expires }),
     ...(alg !== undefined && { algorithm: alg }),
   };

@@ -1,0 +1,60 @@
+import type { Signer } from '../ports/signer.ts';
+import type { AlgorithmName } from '../protocol/algorithms.ts';
+import type { Merchant } from '../protocol/merchant.ts';
+import type { SchemeName } from '../protocol/scheme-names.ts';
+import type { SignedMessage } from './coverage.ts';
+import type { Presented } from './presented.ts';
+
+/** A request as a scheme reads it: its bytes, and the merchant that its certificate proved. */
+export type SchemeRequest = SignedMessage & { readonly merchant: Pick<Merchant, 'number' | 'signatureOptions'> };
+
+/** One of our keys with what schemes say about it in an answer. */
+export type AnswerSigner = {
+  readonly signer: Signer;
+  /** Serial number of its certificate, upper-case hexadecimal, and the same as Alipay computes it. */
+  readonly serialNumber: string;
+  readonly alipaySerial: string;
+};
+
+/** An answer as a scheme signs it. */
+export type SchemeAnswer = {
+  readonly status: number;
+  readonly body: Buffer;
+  readonly nowMs: number;
+  /** The first of our keys for an algorithm; `hufu check` has made sure of those the scheme names in `answerAlgorithms`. */
+  readonly findSigner: (algorithm: AlgorithmName) => AnswerSigner | undefined;
+};
+
+/**
+ * What of a request our own signature of the answer covers, so that it is an answer to this request only: the member of RFC 9421 fields,
+ * the header that holds the signature, or the body, whose digest the answer then tells in Hufu-Request-Digest.
+ */
+export type Bound = 'member' | 'body' | { readonly header: string };
+
+/**
+ * A way of signing requests, one file each in schemes/. `present` reads and verify.ts decides: key, owner, algorithm, time window,
+ * signature. What a scheme does not cover must not decide anything, so verify.ts refuses such headers for schemes that leave them open.
+ */
+export type Scheme = {
+  readonly name: SchemeName;
+  /** The algorithms it can carry. The key's record says which of them it is. */
+  readonly algorithms: readonly AlgorithmName[];
+  /** Whether the signature covers Merchant-Number, Idempotency-Key, Range and Content-Type when they are sent. */
+  readonly coversHeaders: boolean;
+  /** Whether what is signed names the merchant; if not, a key that may sign for several merchants is refused. */
+  readonly coversMerchant: boolean;
+  readonly bound: Bound;
+  /** Whether a request brings a signature of this kind, good or bad: by its headers, or the first look at a form. Cheap, reads nothing. */
+  readonly isPresent: (request: Pick<SignedMessage, 'rawHeaders' | 'body'>) => boolean;
+  /** Reads what the request presents. Throws SIGNATURE_MISSING, SIGNATURE_INVALID, SIGNATURE_COVERAGE, KEY_UNKNOWN, MERCHANT_MISMATCH or HTTP_INVALID. */
+  readonly present: (request: SchemeRequest, hosts: ReadonlySet<string>) => Presented;
+  /** The algorithms that signAnswer needs a key of ours for. */
+  readonly answerAlgorithms: readonly AlgorithmName[];
+  /** Headers, flat, that sign an answer the way this scheme does, beside our own signature; for requests that verified. */
+  readonly signAnswer?: (answer: SchemeAnswer) => string[] | Promise<string[]>;
+};
+
+/**
+ * The text under which a nonce is remembered: one for each (scheme, nonce). Those of RFC 9421 stand alone; they have no colon.
+ */
+export const nonceOf = (scheme: SchemeName, nonce: string): string => (scheme === 'rfc9421' ? nonce : `${scheme}:${nonce}`);
