@@ -57,6 +57,9 @@ async function configure(folder: string, pki: Pki): Promise<void> {
   writeFileSync(file, within(within(text, 'accounts.balance', window), 'orders.close', 'timeoutMs: 2000'));
 }
 
+/** Enough to be taken for a request of another scheme. */
+const WECHATPAY = ['Authorization', 'WECHATPAY2-SHA256-RSA2048 mchid="1"'] as const;
+
 type Case = readonly [code: ErrorCode, reach: () => Promise<Told>, why: string];
 
 describe('every refusal there is, reached, verified and as documented', { timeout: 120_000 }, () => {
@@ -118,6 +121,8 @@ describe('every refusal there is, reached, verified and as documented', { timeou
     ['CHANNEL_NOT_ALLOWED', () => askAs('elsewhere'), 'the dedicated line only'],
     ['OUTSIDE_WINDOW', () => ask(m2, get(m2, '/v1/accounts/1234567890/balance')), 'open for an hour, two hours from now'],
     ['SIGNATURE_MISSING', () => ask(m2, order(m2, { fields: () => [] })), 'unsigned'],
+    ['SIGNATURE_AMBIGUOUS', () => ask(m2, order(m2, { headers: [...order(m2).headers, WECHATPAY] })), 'signed twice, in two schemes'],
+    ['SIGNATURE_SCHEME', () => ask(m2, order(m2, { fields: () => [WECHATPAY] })), 'a scheme that the merchant may not use'],
     ['SIGNATURE_INVALID', () => params({ created: undefined }), 'without created'],
     ['SIGNATURE_COVERAGE', () => ask(m2, order(m2, { components: ['"@method"', '"@target-uri"'] })), 'the body is not covered'],
     ['SIGNATURE_MISMATCH', () => ask(m2, order(m2), { target: '/v1/orders?a=1' }), 'another target than was signed'],

@@ -20,7 +20,13 @@ const SERIAL = /^[0-9A-Fa-f]{2,40}$/;
 
 const invalid = (detail: string): Refusal => new Refusal('SIGNATURE_INVALID', { detail });
 
-type Fields = { readonly mchid: string; readonly nonce: string; readonly timestamp: string; readonly serial: string; readonly signature: Buffer };
+type Fields = {
+  readonly mchid: string;
+  readonly nonce: string;
+  readonly timestamp: string;
+  readonly serial: string;
+  readonly signature: Buffer;
+};
 
 function present(request: SchemeRequest): Presented {
   const { mchid, nonce, timestamp, serial, signature } = readFields(request.rawHeaders);
@@ -54,7 +60,8 @@ function readFields(rawHeaders: readonly string[]): Fields {
   const [mchid = '', nonce = '', timestamp = '', serial = '', encoded = ''] = NAMES.map((name) => fields.get(name));
   if (!NONCE.test(nonce)) throw invalid('nonce_str is not 16 to 64 letters and digits.');
   if (!TIMESTAMP.test(timestamp)) throw invalid('timestamp is not whole seconds.');
-  if (!SERIAL.test(serial)) throw new Refusal('KEY_UNKNOWN', { detail: 'serial_no is not the serial number of a certificate in hexadecimal.' });
+  if (!SERIAL.test(serial))
+    throw new Refusal('KEY_UNKNOWN', { detail: 'serial_no is not the serial number of a certificate in hexadecimal.' });
   const signature = readBase64(encoded);
   if (!signature) throw invalid('signature is not canonical base64.');
   return { mchid, nonce, timestamp, serial, signature };
