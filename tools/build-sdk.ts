@@ -51,12 +51,13 @@ function writeManifest(directory: string): void {
     type: 'module',
     engines: { node: '>=20' },
     sideEffects: false,
-    exports: { '.': { import: entryOf('esm'), require: entryOf('cjs') } },
+    exports: { '.': { import: entryOf('esm'), require: entryOf('cjs') }, './package.json': './package.json' },
     main: './cjs/sdk/index.js',
     types: './cjs/sdk/index.d.ts',
   };
   writeFileSync(join(directory, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   copyFileSync(join(PROJECT, 'docs', 'sdk.md'), join(directory, 'README.md'));
+  copyFileSync(join(PROJECT, 'LICENSE'), join(directory, 'LICENSE'));
 }
 
 const directory = resolve(process.argv[2] ?? join(PROJECT, 'dist', 'sdk'));

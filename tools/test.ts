@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { ensureLanguageTools } from './language-tools.ts';
+import { ensureNode20 } from './node-20.ts';
 import { ensureRedisServer } from './redis-server.ts';
 import { ensureShellTools } from './shell-tools.ts';
 
@@ -39,6 +40,7 @@ if (only.length === 0) for (const [title, args] of parts) run(title, args);
 if (!process.env.REDIS_URL) ensureRedisServer();
 ensureShellTools();
 if (only.length === 0 || only.some((file) => file.includes('examples'))) ensureLanguageTools();
+if (only.length === 0 || only.some((file) => file.includes('consumers'))) ensureNode20();
 const files = only.length > 0 ? only : globSync('test/**/*.test.ts').sort();
 const reporters = [
   '--test-reporter=dot',

@@ -1,113 +1,112 @@
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { startTestGateway, type TestGateway } from '../sdk/test-gateway.ts';
-import { makePki, type Pki } from '../support/pki.ts';
-import { type Consumer, createConsumer, findNodes, installNodeTypes, PROJECT, runFile } from './consumer.ts';
+import { type Middlebox, startMiddlebox } from '../support/middlebox.ts';
+import { freshOrderNo, MERCHANT_1, MERCHANT_2, type System, startSystem } from '../support/system.ts';
+import { type Consumer, compile, findNodes, installConsumer, installNodeTypes, packSdk, runFile } from './consumer.ts';
 
-let pki: Pki;
-let gateway: TestGateway;
-let consumer: Consumer;
-before(async () => {
-  pki = await makePki();
-  gateway = await startTestGateway(pki, () => ({ status: 201, body: '{"orderNo":"A1"}' }));
-  consumer = createConsumer();
-});
-after(async () => {
-  await gateway.close();
-  pki.dispose();
-  consumer.dispose();
-});
+/** Each project with the file it runs and the merchant it pays as. */
+const PROJECTS = [
+  { name: 'esm-javascript', file: 'pay.js', merchant: MERCHANT_1 },
+  { name: 'commonjs', file: 'pay.js', merchant: MERCHANT_2 },
+  { name: 'esm-typescript', file: 'out/pay.js', merchant: MERCHANT_2 },
+] as const;
 
-/** The same little program for both ways of loading; it prints what the answer says. */
-const program = (load: string): string => `
-${load}
-const pem = (name) => readFileSync(${JSON.stringify(pki.directory)} + '/' + name, 'utf8');
-const merchant = createMerchant({
-  url: ${JSON.stringify(gateway.url)},
-  certificate: pem('merchants/800000000000002.crt'),
-  key: pem('merchants/800000000000002.key'),
-  authority: pem('authority.crt'),
-  trustedKeys: [{ keyid: 'platform-ec', pem: pem('signing/platform-ec.crt') }],
-});
-merchant.call({ method: 'POST', path: '/v1/orders', body: { orderNo: 'A1' }, idempotencyKey: 'k' }).then((answer) => {
-  console.log(JSON.stringify([answer.status, answer.verified, answer.accepted, answer.outcome, answer.value, answer.why]));
-  merchant.close();
-});
-try {
-  createMerchant({ url: 'http://x', certificate: pem('authority.crt'), key: pem('authority.key'), authority: '' });
-} catch (error) {
-  console.log(error instanceof UserError);
-}
-`;
-const PRINTED = 'true\n[201,true,true,"succeeded",{"orderNo":"A1"},null]\n';
-const ESM = "import { readFileSync } from 'node:fs';\nimport { createMerchant, UserError } from 'hufu-sdk';";
-const COMMONJS = "const { readFileSync } = require('node:fs');\nconst { createMerchant, UserError } = require('hufu-sdk');";
-
-describe('the built SDK', () => {
-  for (const { path, version } of findNodes()) {
-    test(`is an ES module for Node ${version}`, async () => {
-      assert.equal(await runFile(path, consumer.write('program.mjs', program(ESM)), { cwd: consumer.folder }), PRINTED);
-    });
-    test(`is CommonJS for Node ${version}`, async () => {
-      assert.equal(await runFile(path, consumer.write('program.cjs', program(COMMONJS)), { cwd: consumer.folder }), PRINTED);
-    });
-  }
-
-  test('has types for both, which also refuse what is wrong', async () => {
-    installNodeTypes(consumer);
-    const typed = (load: string) => `${load}
-const options: MerchantOptions = { url: 'https://x', certificate: '', key: '', authority: '' };
-const use = async (): Promise<string> => {
-  const answer: Answer = await createMerchant(options).call({ method: 'GET', path: '/v1/orders/A1' });
-  // @ts-expect-error an outcome is one of three words
-  if (answer.outcome === 'pending') return '';
-  // @ts-expect-error an answer cannot be changed
-  answer.verified = true;
-  return answer.outcome;
+const GENUINE = { verified: true, accepted: true, outcome: 'succeeded', why: null };
+const FORGED = {
+  verified: false,
+  accepted: false,
+  outcome: 'unknown',
+  is: null,
+  why: 'Content-Digest does not match the body of the answer',
 };
-// @ts-expect-error the certificate is missing
-createMerchant({ url: 'https://x', key: '', authority: '' });
-const verdict: Verdict = verifyAnswer({ status: 200, rawHeaders: [], body: Buffer.alloc(0) }, {} as never);
-export const shown: unknown = [use, verdict];
-`;
-    const load = "import { type Answer, createMerchant, type MerchantOptions, type Verdict, verifyAnswer } from 'hufu-sdk';";
-    consumer.write('typed.mts', typed(load));
-    consumer.write('typed.cts', typed(load));
-    consumer.write(
-      'tsconfig.json',
-      JSON.stringify({
-        compilerOptions: {
-          module: 'nodenext',
-          target: 'es2022',
-          strict: true,
-          noEmit: true,
-          types: ['node'],
-          skipLibCheck: false,
-          exactOptionalPropertyTypes: true,
-        },
-        files: ['typed.mts', 'typed.cts'],
-      }),
-    );
-    const compiler = join(PROJECT, 'node_modules', 'typescript', 'bin', 'tsc');
-    const check = consumer.write(
-      'check.cjs',
-      `require('node:child_process').execFileSync(process.execPath, [${JSON.stringify(compiler)}, '-p', '.'], { stdio: 'inherit' });`,
-    );
-    assert.equal(await runFile(process.execPath, check, { cwd: consumer.folder }), '');
+
+/** What each program prints: an order, its payment, a query, and a query whose answer somebody changed. */
+const PRINTED = [
+  { what: 'order', status: 201, ...GENUINE, is: 'CREATED' },
+  { what: 'payment', status: 201, ...GENUINE, is: 'SUCCEEDED' },
+  { what: 'query', status: 200, ...GENUINE, is: 'PAID' },
+  { what: 'forged', status: 200, ...FORGED },
+];
+
+describe('the packed SDK in projects of others', { timeout: 120_000 }, () => {
+  let system: System;
+  let folder: string;
+  let tarball: string;
+  let files: readonly string[];
+  const consumers = new Map<string, Consumer>();
+  const forgers = new Map<string, Middlebox>();
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'hufu-consumers-'));
+    const starting = startSystem();
+    ({ tarball, files } = await packSdk(folder));
+    await Promise.all(PROJECTS.map(async ({ name }) => consumers.set(name, await installConsumer(name, folder, tarball))));
+    system = await starting;
+    for (const number of [MERCHANT_1, MERCHANT_2]) {
+      const forger = await startMiddlebox(system.pki, system.gateways[0]?.url ?? '', number, async (request, deliver) => {
+        const answer = await deliver(request);
+        return { ...answer, body: Buffer.from(answer.body.toString().replace('PAID', 'FREE')) };
+      });
+      forgers.set(number, forger);
+    }
+  });
+  after(async () => {
+    for (const forger of forgers.values()) await forger.close();
+    await system?.dispose();
+    rmSync(folder, { recursive: true, force: true });
   });
 
-  test('imports nothing but Node and itself, and names no source file', () => {
-    const files = globSync(join(consumer.folder, 'node_modules', 'hufu-sdk', '**', '*.{js,ts}'));
-    assert.ok(files.length > 20);
-    for (const file of files) {
-      const text = readFileSync(file, 'utf8');
-      for (const [, name] of text.matchAll(/(?:from|require\(|import\()\s*['"]([^'"]+)['"]/g)) {
-        assert.match(name as string, /^(node:[a-z/]+|\.{1,2}\/[a-z./-]+\.js)$/, file);
-      }
+  test('a strict TypeScript project compiles, ES module and CommonJS, and the compiler refuses what is wrong', async () => {
+    const consumer = consumers.get('esm-typescript') as Consumer;
+    installNodeTypes(consumer);
+    await compile(consumer);
+  });
+
+  for (const { path, version } of findNodes()) {
+    for (const { name, file, merchant } of PROJECTS) {
+      test(`${name} pays under Node ${version} and refuses a changed answer`, async () => {
+        const { folder: cwd } = consumers.get(name) as Consumer;
+        const environment = { GATEWAY: system.gateways[0]?.url, FORGER: forgers.get(merchant)?.url, CERTS: system.pki.directory };
+        const printed = await runFile(path, join(cwd, file), { cwd, environment: { ...environment, ORDER_NO: freshOrderNo() } });
+        const lines = printed
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as object);
+        assert.deepEqual(lines, PRINTED);
+      });
     }
-    const manifest = JSON.parse(readFileSync(join(consumer.folder, 'node_modules', 'hufu-sdk', 'package.json'), 'utf8'));
-    assert.equal(manifest.dependencies, undefined);
+  }
+
+  test('Node 20 and Node 26 are both among them', () => {
+    assert.deepEqual(
+      findNodes().map(({ version }) => version.split('.')[0]),
+      ['v20', 'v26'],
+    );
+  });
+
+  test('imports nothing but Node and itself, names no source file, and brings no map that leads nowhere', () => {
+    const installed = join((consumers.get('commonjs') as Consumer).folder, 'node_modules', 'hufu-sdk');
+    const code = files.filter((file) => /\.(js|ts)$/.test(file));
+    assert.ok(code.length > 20);
+    for (const file of code) {
+      const text = readFileSync(join(installed, file), 'utf8');
+      for (const [, name] of text.matchAll(/(?:from|require\(|import\()\s*['"]([^'"]+)['"]/g))
+        assert.match(name as string, /^(node:[a-z/]+|\.{1,2}\/[a-z0-9./-]+\.js)$/, file);
+      assert.doesNotMatch(text, /sourceMappingURL/, file);
+    }
+  });
+
+  test('the package is whole: manifest, licence, page, the same modules in both formats', () => {
+    const installed = join((consumers.get('commonjs') as Consumer).folder, 'node_modules', 'hufu-sdk');
+    const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    assert.deepEqual([manifest.dependencies, manifest.scripts, manifest.license], [undefined, undefined, 'Apache-2.0']);
+    const named = [manifest.main, manifest.types, ...(JSON.stringify(manifest.exports).match(/\.\/[\w./]+/g) ?? [])] as string[];
+    for (const file of named) assert.ok(files.includes(file.replace('./', '')), file);
+    const modulesOf = (format: string) => files.filter((file) => file.startsWith(`${format}/`)).map((file) => file.slice(format.length));
+    assert.deepEqual(modulesOf('esm'), modulesOf('cjs'));
+    const other = files.filter((file) => !/^(esm|cjs)\/((sdk|lib|protocol)\/[a-z0-9-]+\.(d\.ts|js)|package\.json)$/.test(file));
+    assert.deepEqual(other.filter((file) => !file.startsWith('sdk/')).sort(), ['LICENSE', 'README.md', 'package.json']);
   });
 });

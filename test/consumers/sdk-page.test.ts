@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { PROJECT } from '../docs/pages.ts';
 import { type Got, platformCertificates, type Script, startTestGateway, type TestGateway } from '../sdk/test-gateway.ts';
 import { makePki, type Pki } from '../support/pki.ts';
-import { type Consumer, createConsumer, PROJECT, runFile } from './consumer.ts';
+import { type Consumer, createConsumer, runFile } from './consumer.ts';
 
 /** Runs the JavaScript of docs/sdk.md, in the order of the page, as one program in a project that has the SDK installed. */
 let pki: Pki;
