@@ -6,6 +6,7 @@ import type { Admitted, Known, Opened } from '../protocol/messages.ts';
 import { type Prepared, prepare } from './command.ts';
 import { rateHeadersOf } from './rate-headers.ts';
 import { refusalOf } from './refusals.ts';
+import { shadowedBy } from './rules.ts';
 
 /** What admission may count on right now. */
 export type Standing =
@@ -86,10 +87,10 @@ function conclude(options: AdmitOptions, opened: Opened, { command, steps, claim
   const { admissionId, epoch, nowMs } = command;
   const rateHeaders = 'rates' in decision ? rateHeadersOf(steps.rateRules, steps.rates, decision.rates) : [];
   // An admitted claim carries its nonce in its own record, which the journal stage writes.
-  if (decision.kind === 'admitted' && claim) return { ...opened, admissionId, epoch, claim, rateHeaders };
   if (decision.kind === 'admitted') {
-    noteRead(options, command);
-    return { ...opened, admissionId, epoch, rateHeaders };
+    if (!claim) noteRead(options, command);
+    const shadowed = shadowedBy(steps, decision);
+    return { ...opened, admissionId, epoch, ...(claim ? { claim } : {}), rateHeaders, shadowed };
   }
   options.journalNonce(nonceOf(command));
   if (decision.kind === 'final' || decision.kind === 'unknown') {

@@ -4,7 +4,8 @@ import type { AdmitCommand } from '../ports/store.ts';
 import type { Claimed, Opened } from '../protocol/messages.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { derivedKeyOf, keyHashOf } from './key-hash.ts';
-import { type Steps, stepsOf } from './rules.ts';
+import { type Barred, type Steps, stepsOf } from './rules.ts';
+import { payerHash } from './scopes.ts';
 
 /** How long a nonce is remembered: twice the time window of signatures and a minute for clocks (contract.md section 3). */
 export const NONCE_KEPT_MS = 660_000;
@@ -28,11 +29,10 @@ export type Prepared = { readonly command: AdmitCommand; readonly steps: Steps; 
 
 /** Everything that is decided about a request before the store is asked. Pure. */
 export function prepare(opened: Opened, options: CommandOptions): Prepared {
-  const { admissionId, epoch, nowMs, timeZone } = options;
-  const { merchant, operation, nonce, amountFen, currency } = opened;
-  const money = { ...(amountFen === undefined ? {} : { amountFen }), ...(currency === undefined ? {} : { currency }) };
-  const steps = stepsOf(merchant.rules, { operation, ...money, nowMs, timeZone });
-  const { rates, concurrency, totals, amountProblem } = steps;
+  const { admissionId, epoch, nowMs } = options;
+  const { merchant, operation, nonce } = opened;
+  const steps = askedSteps(opened, options);
+  const { rates, concurrency, totals, barred } = steps;
   const deadlineMs = nowMs + operation.timeoutMs + DEADLINE_SLACK_MS;
   const claim = claimOf(opened, options, deadlineMs, steps);
   const command: AdmitCommand = {
@@ -43,13 +43,42 @@ export function prepare(opened: Opened, options: CommandOptions): Prepared {
     nonce,
     nonceUntilMs: nowMs + NONCE_KEPT_MS,
     rates,
-    barred: amountProblem !== undefined,
+    barred: barred !== undefined,
     concurrency,
     concurrencyUntilMs: deadlineMs,
     totals,
     ...(claim ? { claim } : {}),
   };
   return { command, steps, ...(claim ? { claim } : {}) };
+}
+
+/** The steps of the merchant's rules, and what bars the request before any of them. */
+function askedSteps(opened: Opened, { nowMs, timeZone, fingerprintKey }: CommandOptions): Steps {
+  const { merchant, operation, amountFen, currency, address } = opened;
+  const steps = stepsOf(merchant.rules, {
+    operation,
+    ...(amountFen === undefined ? {} : { amountFen }),
+    ...(currency === undefined ? {} : { currency }),
+    address,
+    payer: () => payerOf(opened, fingerprintKey),
+    nowMs,
+    timeZone,
+  });
+  const barred = findForeignScene(opened) ?? steps.barred;
+  return barred ? { ...steps, totals: [], totalRules: [], barred } : steps;
+}
+
+function payerOf({ operation, value }: Opened, key: Uint8Array): string | undefined {
+  const payer = operation.payer === undefined ? undefined : findAt(value, operation.payer);
+  return typeof payer === 'string' || typeof payer === 'number' ? payerHash(key, String(payer)) : undefined;
+}
+
+/** The contract names scenes (业务场景), and this request's is none of them; one that is not named counts as foreign. */
+function findForeignScene({ operation, merchant, value }: Opened): Barred | undefined {
+  if (operation.scene === undefined || merchant.scenes === undefined) return undefined;
+  const scene = findAt(value, operation.scene);
+  if (typeof scene === 'string' && merchant.scenes.has(scene)) return undefined;
+  return { code: 'SCENE_NOT_ALLOWED', members: { scenes: [...merchant.scenes] } };
 }
 
 function claimOf(opened: Opened, options: CommandOptions, deadlineMs: number, { totals }: Steps): Claimed | undefined {

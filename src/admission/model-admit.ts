@@ -1,6 +1,6 @@
 import { decideGcra } from '../lib/gcra.ts';
-import type { AdmitCommand, Decision, RateState } from '../ports/store.ts';
-import { claimOf, expireLease, type Slot, totalOf, viewOf } from './model-slot.ts';
+import type { AdmitCommand, Decision, Exceeded, RateState } from '../ports/store.ts';
+import { claimOf, expireLease, homeOf, runningIn, type Slot, totalOf, viewOf } from './model-slot.ts';
 
 /** Contract.md section 5, steps 0 to 5, on one slot. */
 export function admitInModel(slot: Slot, command: AdmitCommand): Decision {
@@ -27,10 +27,10 @@ function repeated(slot: Slot, command: AdmitCommand): Decision {
 
 function decide(slot: Slot, command: AdmitCommand): Decision {
   const nowUs = command.nowMs * 1000;
-  const tatsUs = command.rates.map((step) => slot.rates.get(step.counter) ?? 0);
+  const tatsUs = command.rates.map((step) => homeOf(slot, step.counter).rates.get(step.counter) ?? 0);
   const { taken, states: rates } = decideGcra(command.rates, tatsUs, nowUs);
-  if (!taken) return { kind: 'rate', index: rates.findIndex((state) => !state.conforms), rates };
-  for (const [i, step] of command.rates.entries()) slot.rates.set(step.counter, taken[i] as number);
+  if (!taken) return { kind: 'rate', index: rates.findIndex((state, i) => !state.conforms && !command.rates[i]?.shadow), rates };
+  for (const [i, step] of command.rates.entries()) homeOf(slot, step.counter).rates.set(step.counter, taken[i] as number);
   return findKnown(slot, command, rates) ?? findRefusal(slot, command, rates) ?? write(slot, command, rates);
 }
 
@@ -51,10 +51,7 @@ export const readSum = (sum: bigint): number => Number(sum > READ_MAX ? READ_MAX
 /** Step 4: reads everything, writes nothing. */
 function findRefusal(slot: Slot, command: AdmitCommand, rates: readonly RateState[]): Decision | undefined {
   if (command.barred) return { kind: 'barred', rates };
-  const full = command.concurrency.findIndex((step) => {
-    const entries = [...(slot.concurrency.get(step.counter)?.values() ?? [])];
-    return entries.filter((untilMs) => untilMs > command.nowMs).length >= step.max;
-  });
+  const full = command.concurrency.findIndex(({ counter, max }) => runningIn(slot, counter, command.nowMs) >= max);
   if (full >= 0) return { kind: 'concurrency', index: full, rates };
   const over = command.totals.findIndex((step) => {
     const { committed, reserved } = totalOf(slot, step.counter);
@@ -65,11 +62,25 @@ function findRefusal(slot: Slot, command: AdmitCommand, rates: readonly RateStat
   return { kind: 'total', index: over, committed: readSum(committed), reserved: readSum(reserved), rates };
 }
 
+/** Shadow bounds that this request passes, by index; undefined when none. */
+function findExceeded(slot: Slot, command: AdmitCommand): Exceeded | undefined {
+  const concurrency = command.concurrency.flatMap(({ counter, shadowMax }, i) =>
+    shadowMax !== undefined && runningIn(slot, counter, command.nowMs) >= shadowMax ? [i] : [],
+  );
+  const totals = command.totals.flatMap(({ counter, add, shadowMax }, i) => {
+    const { committed, reserved } = totalOf(slot, counter);
+    return shadowMax !== undefined && committed + reserved + BigInt(add) > BigInt(shadowMax) ? [i] : [];
+  });
+  return concurrency.length + totals.length > 0 ? { concurrency, totals } : undefined;
+}
+
 /** Step 5. */
 function write(slot: Slot, command: AdmitCommand, rates: readonly RateState[]): Decision {
+  const exceeded = findExceeded(slot, command);
   for (const { counter } of command.concurrency) {
-    const entries = slot.concurrency.get(counter) ?? new Map<string, number>();
-    slot.concurrency.set(counter, entries.set(command.admissionId, command.concurrencyUntilMs));
+    const { concurrency } = homeOf(slot, counter);
+    const entries = concurrency.get(counter) ?? new Map<string, number>();
+    concurrency.set(counter, entries.set(command.admissionId, command.concurrencyUntilMs));
   }
   if (command.claim) {
     const { keyHash } = command.claim;
@@ -78,5 +89,5 @@ function write(slot: Slot, command: AdmitCommand, rates: readonly RateState[]): 
     slot.reservations.set(command.admissionId, { keyHash, state: 'open', entries });
     for (const { counter, add } of entries) totalOf(slot, counter).reserved += BigInt(add);
   }
-  return { kind: 'admitted', rates };
+  return { kind: 'admitted', rates, ...(exceeded ? { exceeded } : {}) };
 }

@@ -1,5 +1,5 @@
 import type { ReservationEntry, ResolveInputs } from '../ports/journal.ts';
-import { type AdmitCommand, BARE_CLAIM_MS, type ClaimView, type Decision } from '../ports/store.ts';
+import { type AdmitCommand, BARE_CLAIM_MS, type ClaimView, type Decision, isShared } from '../ports/store.ts';
 import type { FinalOutcome } from '../protocol/outcome.ts';
 
 /** What an admission holds in counters. Without entries only its outcome is known; they come with its `admitted` record. */
@@ -25,15 +25,8 @@ export type Claim = {
   nextAskMs: number;
 };
 
-/** Everything of one merchant. Nothing is ever removed: the model shows what a store must keep, not when it may forget. */
-export type Slot = {
-  /** The epoch in which the slot is open. */
-  epoch: string | undefined;
-  readonly nonces: Map<string, { readonly admissionId: string; readonly decision?: Decision; readonly keyHash?: string }>;
-  readonly tombstones: Set<string>;
-  readonly claims: Map<string, Claim>;
-  /** By admission id. */
-  readonly reservations: Map<string, Reservation>;
+/** What is counted: in a merchant's slot, or over all merchants. */
+export type Counters = {
   /** Exact sums by counter. */
   readonly totals: Map<string, { committed: bigint; reserved: bigint }>;
   /** Counter -> admission id -> until, ms. */
@@ -42,16 +35,37 @@ export type Slot = {
   readonly rates: Map<string, number>;
 };
 
-export const newSlot = (): Slot => ({
+export const newCounters = (): Counters => ({ totals: new Map(), concurrency: new Map(), rates: new Map() });
+
+/** Everything of one merchant. Nothing is ever removed: the model shows what a store must keep, not when it may forget. */
+export type Slot = Counters & {
+  /** The counters of all merchants. */
+  readonly shared: Counters;
+  /** The epoch in which the slot is open. */
+  epoch: string | undefined;
+  readonly nonces: Map<string, { readonly admissionId: string; readonly decision?: Decision; readonly keyHash?: string }>;
+  readonly tombstones: Set<string>;
+  readonly claims: Map<string, Claim>;
+  /** By admission id. */
+  readonly reservations: Map<string, Reservation>;
+};
+
+export const newSlot = (shared: Counters): Slot => ({
+  ...newCounters(),
+  shared,
   epoch: undefined,
   nonces: new Map(),
   tombstones: new Set(),
   claims: new Map(),
   reservations: new Map(),
-  totals: new Map(),
-  concurrency: new Map(),
-  rates: new Map(),
 });
+
+/** Where a counter is kept. */
+export const homeOf = (slot: Slot, counter: string): Counters => (isShared(counter) ? slot.shared : slot);
+
+/** How many run under a concurrency counter. */
+export const runningIn = (slot: Slot, counter: string, nowMs: number): number =>
+  [...(homeOf(slot, counter).concurrency.get(counter)?.values() ?? [])].filter((untilMs) => untilMs > nowMs).length;
 
 const NO_RESOLVE: ResolveInputs = { operationId: '', requestId: '', derivedKey: '', parameters: {}, repeat: {} };
 
@@ -108,8 +122,9 @@ export const viewOf = (slot: Slot, keyHash: string, claim: Claim): ClaimView => 
 
 /** The sums of a counter, to be changed in place. */
 export function totalOf(slot: Slot, counter: string): { committed: bigint; reserved: bigint } {
-  const total = slot.totals.get(counter) ?? { committed: 0n, reserved: 0n };
-  slot.totals.set(counter, total);
+  const { totals } = homeOf(slot, counter);
+  const total = totals.get(counter) ?? { committed: 0n, reserved: 0n };
+  totals.set(counter, total);
   return total;
 }
 
@@ -125,5 +140,5 @@ export function moveReservation(slot: Slot, reservation: Reservation, to: Reserv
 }
 
 export function freeConcurrency(slot: Slot, admissionId: string): void {
-  for (const entries of slot.concurrency.values()) entries.delete(admissionId);
+  for (const { concurrency } of [slot, slot.shared]) for (const entries of concurrency.values()) entries.delete(admissionId);
 }

@@ -1,13 +1,13 @@
 import type { EpochState, Store } from '../ports/store.ts';
 import { admitInModel, readSum } from './model-admit.ts';
 import { holdInModel, replayInModel, settleInModel, voidInModel } from './model-settle.ts';
-import { expireLease, freeConcurrency, newSlot, type Slot, viewOf } from './model-slot.ts';
+import { type Counters, expireLease, freeConcurrency, homeOf, newCounters, newSlot, runningIn, type Slot, viewOf } from './model-slot.ts';
 
 type Epoch = { readonly id: string; open: boolean; readonly reported: Set<string>; closedUntilMs: number };
 /** Everything a store holds. */
-export type Memory = { epoch: Epoch | undefined; readonly slots: Map<string, Slot> };
+export type Memory = { epoch: Epoch | undefined; readonly slots: Map<string, Slot>; readonly shared: Counters };
 
-export const emptyMemory = (): Memory => ({ epoch: undefined, slots: new Map() });
+export const emptyMemory = (): Memory => ({ epoch: undefined, slots: new Map(), shared: newCounters() });
 
 /**
  * The store as contract.md sections 5, 6 and 8 say it, in memory, as plain as can be: the oracle that the SQLite and
@@ -19,7 +19,7 @@ export function createModelStore(memory: Memory = emptyMemory()): Store {
 }
 
 const slotOf = (memory: Memory, merchantNumber: string): Slot => {
-  const slot = memory.slots.get(merchantNumber) ?? newSlot();
+  const slot = memory.slots.get(merchantNumber) ?? newSlot(memory.shared);
   memory.slots.set(merchantNumber, slot);
   return slot;
 };
@@ -55,7 +55,7 @@ const decisions = (memory: Memory): Pick<Store, 'admit' | 'void' | 'hold' | 'rel
   },
 });
 
-const questions = (memory: Memory): Pick<Store, 'findDue' | 'lease' | 'postpone' | 'findClaim' | 'usage' | 'merchants'> => ({
+const questions = (memory: Memory): Pick<Store, 'findDue' | 'lease' | 'postpone' | 'findClaim' | 'usage' | 'levels' | 'merchants'> => ({
   findDue: async ({ merchantNumber, nowMs, limit }) => {
     const claims = [...(memory.slots.get(merchantNumber)?.claims ?? [])];
     const due = claims.filter(([, claim]) =>
@@ -88,9 +88,16 @@ const questions = (memory: Memory): Pick<Store, 'findDue' | 'lease' | 'postpone'
   },
   usage: async ({ merchantNumber, counters }) =>
     counters.map((counter) => {
-      const total = memory.slots.get(merchantNumber)?.totals.get(counter);
+      const total = homeOf(memory.slots.get(merchantNumber) ?? newSlot(memory.shared), counter).totals.get(counter);
       return { counter, committed: readSum(total?.committed ?? 0n), reserved: readSum(total?.reserved ?? 0n) };
     }),
+  levels: async ({ merchantNumber, rates, concurrency, nowMs }) => {
+    const slot = memory.slots.get(merchantNumber) ?? newSlot(memory.shared);
+    return {
+      arrivalsUs: rates.map((counter) => homeOf(slot, counter).rates.get(counter) ?? 0),
+      running: concurrency.map((counter) => runningIn(slot, counter, nowMs)),
+    };
+  },
   merchants: async () => [...memory.slots.keys()],
 });
 

@@ -7,20 +7,21 @@ const quoted = (name: string): string => `"${name.replace(/[^\x20-\x7e]/g, '').r
 
 /**
  * `RateLimit-Policy` and `RateLimit` as a flat header list; empty where no rate applies. `q` requests in `w` seconds; `r` left at
- * once, `t` seconds until nothing is owed any more.
+ * once, `t` seconds until nothing is owed any more. Rules on trial are not told.
  *
  * @see draft-ietf-httpapi-ratelimit-headers, sections 3 and 4
  */
 export function rateHeadersOf(rules: readonly RateRule[], steps: readonly RateStep[], states: readonly RateState[]): string[] {
   if (rules.length === 0 || states.length === 0) return [];
-  const policies = rules.map(({ name, allow, perMs }) => {
+  const told = rules.flatMap((rule, i) => (rule.shadow ? [] : [{ ...rule, ...(steps[i] as RateStep), ...(states[i] as RateState) }]));
+  if (told.length === 0) return [];
+  const policies = told.map(({ name, allow, perMs }) => {
     const windowSeconds = Math.max(1, Math.ceil(perMs / 1000));
     return `${quoted(name)};q=${Math.floor((allow * windowSeconds * 1000) / perMs)};w=${windowSeconds}`;
   });
-  const limits = rules.map(({ name }, i) => {
-    const { incrementUs, toleranceUs } = steps[i] as RateStep;
-    const { remaining } = states[i] as RateState;
-    return `${quoted(name)};r=${remaining};t=${Math.ceil((toleranceUs - remaining * incrementUs) / 1_000_000)}`;
-  });
+  const limits = told.map(
+    ({ name, incrementUs, toleranceUs, remaining }) =>
+      `${quoted(name)};r=${remaining};t=${Math.ceil((toleranceUs - remaining * incrementUs) / 1_000_000)}`,
+  );
   return [HEADER.rateLimitPolicy, policies.join(', '), HEADER.rateLimit, limits.join(', ')];
 }

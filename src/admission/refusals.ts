@@ -38,11 +38,11 @@ export function refusalOf(decision: Refusing, refused: Refused): Refusal {
       return new Refusal('REQUEST_IN_FLIGHT', { retryAfterSeconds, headers });
     }
     case 'barred':
-      return new Refusal('LIMIT_SINGLE', { ...amountOptions(steps), headers });
+      return barredRefusal(steps, headers);
     case 'concurrency':
       return new Refusal('CONCURRENCY_LIMITED', {
         retryAfterSeconds: 1,
-        members: { limit: steps.concurrency[decision.index]?.max },
+        members: { rule: steps.concurrencyRules[decision.index]?.rule, limit: steps.concurrency[decision.index]?.max },
         headers,
       });
     case 'total':
@@ -50,21 +50,33 @@ export function refusalOf(decision: Refusing, refused: Refused): Refusal {
   }
 }
 
-function rateOptions({ index, rates }: Extract<Decision, { kind: 'rate' }>, { rateRules }: Steps): RefusalOptions {
+function rateOptions({ index, rates }: Extract<Decision, { kind: 'rate' }>, { rateRules, rates: rateSteps }: Steps): RefusalOptions {
   const rule = rateRules[index];
-  const longestMs = Math.max(...rates.filter(({ conforms }: RateState) => !conforms).map(({ retryAfterMs }) => retryAfterMs));
-  return { retryAfterSeconds: secondsOf(longestMs), members: { limit: rule?.allow, perMs: rule?.perMs } };
+  const short = rates.filter(({ conforms }: RateState, i) => !conforms && !rateSteps[i]?.shadow);
+  const longestMs = Math.max(...short.map(({ retryAfterMs }) => retryAfterMs));
+  return { retryAfterSeconds: secondsOf(longestMs), members: { rule: rule?.name, limit: rule?.allow, perMs: rule?.perMs } };
 }
 
-function amountOptions({ amountProblem }: Steps): RefusalOptions {
-  const { minFen, limit, detail } = amountProblem ?? { minFen: 0, limit: 0 };
-  return { members: { minFen, limit }, ...(detail === undefined ? {} : { detail }) };
+function barredRefusal({ barred }: Steps, headers: readonly string[]): Refusal {
+  if (!barred) throw new RangeError('the store barred a request that nothing bars');
+  const { code, rule, detail, members } = barred;
+  return new Refusal(code, {
+    members: { ...(rule === undefined ? {} : { rule }), ...members },
+    ...(detail === undefined ? {} : { detail }),
+    headers,
+  });
 }
 
 function totalRefusal(decision: Extract<Decision, { kind: 'total' }>, { steps, rateHeaders, timeZone }: Refused): Refusal {
   const step = steps.totals[decision.index];
   if (!step) throw new RangeError(`the store refused a total that was not asked: ${decision.index}`);
   const { committed: used, reserved } = decision;
-  const members = { limit: step.max, used, reserved, resetsAt: businessTime(step.windowEndsMs, timeZone) };
+  const members = {
+    rule: steps.totalRules[decision.index]?.rule,
+    limit: step.max,
+    used,
+    reserved,
+    resetsAt: businessTime(step.windowEndsMs, timeZone),
+  };
   return new Refusal(step.code, { members, headers: rateHeaders });
 }

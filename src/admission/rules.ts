@@ -1,132 +1,115 @@
 import { isFen } from '../lib/money.ts';
-import type { ConcurrencyStep, RateStep, TotalStep } from '../ports/store.ts';
+import type { ConcurrencyStep, Decision, RateStep, TotalStep } from '../ports/store.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { AmountRule, ConcurrencyRule, LimitRule, LimitScope, RateRule, TotalRule } from '../protocol/merchant.ts';
-import type { Operation } from '../protocol/operation.ts';
-import { type Period, windowOf } from './windows.ts';
+import type { AmountRule, LimitRule, RateRule } from '../protocol/merchant.ts';
+import { type Compiled, type CompiledRules, compiledRules, type Limited } from './compiled-rules.ts';
+import type { ScopeFacts } from './scopes.ts';
 
 /** What rules look at. */
 export type Request = {
-  readonly operation: Pick<Operation, 'id' | 'limits'>;
+  readonly operation: Limited;
   readonly amountFen?: number;
   readonly currency?: string;
+  /** Address of the peer, as text. */
+  readonly address: string;
+  /** Names who pays by a keyed hash; undefined when the request does not say. Asked only where a rule counts by it. */
+  readonly payer: () => string | undefined;
   readonly nowMs: number;
   readonly timeZone: string;
 };
 
-/** A request outside the bounds of one amount; `limit` 0 where the contract has no limit in its currency. */
-export type AmountProblem = { readonly minFen: number; readonly limit: number; readonly detail?: string };
+/** What bars a request whatever the store says, by the rule that does. */
+export type Barred = {
+  readonly code: ErrorCode;
+  readonly rule?: string;
+  readonly detail?: string;
+  readonly members?: Readonly<Record<string, unknown>>;
+};
 
-/** What the store is asked to decide. Each list of steps stands beside the rules that made it. */
+/** Names of the rules that refuse, and of those on trial that would. */
+export type RuleNames = { readonly rule?: string; readonly shadowRule?: string };
+
+/** What the store is asked to decide. Beside each list of steps stand the names of the rules that made it. */
 export type Steps = {
   readonly rates: readonly RateStep[];
   readonly rateRules: readonly RateRule[];
   readonly concurrency: readonly ConcurrencyStep[];
+  readonly concurrencyRules: readonly RuleNames[];
   readonly totals: readonly TotalStep[];
-  readonly amountProblem?: AmountProblem;
-};
-
-/** Which refusal a total gives. */
-const TOTAL_CODES: Readonly<Record<TotalRule['of'], Readonly<Record<Period, ErrorCode>>>> = {
-  amount: { day: 'LIMIT_DAILY_AMOUNT', month: 'LIMIT_MONTHLY_AMOUNT' },
-  count: { day: 'LIMIT_DAILY_COUNT', month: 'LIMIT_MONTHLY_COUNT' },
+  readonly totalRules: readonly RuleNames[];
+  readonly barred?: Barred;
+  /** Rules about the amount, on trial, that this request breaks. */
+  readonly shadowed: readonly string[];
 };
 
 /** Turns the rules of a merchant into the steps of one admission. */
 export function stepsOf(rules: readonly LimitRule[], request: Request): Steps {
-  const { id, limits } = request.operation;
-  const applying = rules.filter(({ operations }) => operations.length === 0 || operations.includes(id));
-  const rates = onePerCounter(
-    pick(applying, 'rate').map((rule): RateEntry => [rateStep(rule, id), rule]),
-    ([{ counter }]) => counter,
-    stricterRate,
-  );
-  const problem = limits === 'none' ? undefined : findAmountProblem(applying, request);
+  const { operation, nowMs, timeZone, address, currency } = request;
+  const compiled = compiledRules(rules, operation, nowMs, timeZone);
+  const payer = compiled.needsPayer ? request.payer() : undefined;
+  const facts = { operationId: operation.id, address, payer };
+  const barred = findUnnamedPayer(compiled, payer) ?? findAmountProblem(compiled, request);
+  const totals = barred ? [] : compiled.totals.filter((total) => total.currency === currency);
   return {
-    rates: rates.map(([step]) => step),
-    rateRules: rates.map(([, rule]) => rule),
-    concurrency: smallest(pick(applying, 'concurrency').map((rule) => concurrencyStep(rule, id))),
-    totals: limits === 'totals' && !problem ? smallest(totalSteps(pick(applying, 'total'), request)) : [],
-    ...(problem ? { amountProblem: problem } : {}),
+    rates: stepsFor(compiled.rates, facts),
+    rateRules: compiled.rates.map(({ rule, shadowRule }) => (rule ?? shadowRule) as RateRule),
+    concurrency: stepsFor(compiled.concurrency, facts),
+    concurrencyRules: namesOf(compiled.concurrency),
+    totals: totals.map(({ step, counter, of }) => ({
+      ...step,
+      counter: counter ? counter(facts) : step.counter,
+      add: of === 'count' ? 1 : (request.amountFen ?? 0),
+    })),
+    totalRules: namesOf(totals),
+    ...(barred ? { barred } : {}),
+    shadowed: brokenAmounts(compiled, request, true).map(({ name }) => name),
   };
 }
 
-const pick = <Kind extends LimitRule['kind']>(rules: readonly LimitRule[], kind: Kind): Extract<LimitRule, { kind: Kind }>[] =>
-  rules.filter((rule): rule is Extract<LimitRule, { kind: Kind }> => rule.kind === kind);
+const stepsFor = <Step extends { readonly counter: string }>(compiled: readonly Compiled<Step, unknown>[], facts: ScopeFacts): Step[] =>
+  compiled.map(({ step, counter }) => (counter ? { ...step, counter: counter(facts) } : step));
 
-/**
- * Names a counter by what it counts, never by the rule's name: a renamed rule must not begin at 0 (contract.md section 5).
- * Two rules that count the same share the counter, and only the stricter is asked.
- */
-function counterOf(parts: readonly string[], scope: LimitScope, operations: readonly string[], operationId: string): string {
-  const set = operations.length === 0 ? '*' : [...operations].sort().join(',');
-  return [...parts, scope === 'merchant' ? 'merchant' : `operation=${operationId}`, set].join(':');
-}
+const namesOf = (compiled: readonly Compiled<unknown, { readonly name: string }>[]): RuleNames[] =>
+  compiled.map(({ rule, shadowRule }) => ({ ...(rule && { rule: rule.name }), ...(shadowRule && { shadowRule: shadowRule.name }) }));
 
-function rateStep(rule: RateRule, operationId: string): RateStep {
-  const incrementUs = Math.ceil((rule.perMs * 1000) / rule.allow);
-  const counter = counterOf(['rate', String(rule.perMs)], rule.scope, rule.operations, operationId);
-  return { counter, incrementUs, toleranceUs: incrementUs * rule.burst };
-}
-
-const concurrencyStep = (rule: ConcurrencyRule, operationId: string): ConcurrencyStep => ({
-  counter: counterOf(['concurrency'], rule.scope, rule.operations, operationId),
-  max: rule.max,
-});
-
-function totalSteps(rules: readonly TotalRule[], request: Request): TotalStep[] {
-  const { operation, amountFen, currency, nowMs, timeZone } = request;
-  return rules
-    .filter((rule) => rule.currency === currency)
-    .map((rule) => {
-      const window = windowOf(rule.per, nowMs, timeZone);
-      return {
-        counter: counterOf(['total', rule.of, rule.per, window.label, rule.currency], rule.scope, rule.operations, operation.id),
-        add: rule.of === 'count' ? 1 : (amountFen ?? 0),
-        windowEndsMs: window.endsMs,
-        max: rule.max,
-        code: TOTAL_CODES[rule.of][rule.per],
-      };
-    });
+/** Fails closed: a rule counts by payer, and the request names none where the operation says it would. */
+function findUnnamedPayer({ needsPayer }: CompiledRules, payer: string | undefined): Barred | undefined {
+  if (!needsPayer || payer !== undefined) return undefined;
+  return { code: 'LIMIT_SINGLE', detail: 'A limit counts by payer, and the request names none.' };
 }
 
 /** The bounds of one request. Fails closed: an amount in a currency that no rule of the merchant speaks of is refused. */
-function findAmountProblem(rules: readonly LimitRule[], { amountFen, currency }: Request): AmountProblem | undefined {
-  const money = rules.filter((rule): rule is AmountRule | TotalRule => rule.kind === 'amount' || rule.kind === 'total');
-  if (money.length === 0) return undefined;
-  if (!isFen(amountFen)) return { minFen: 0, limit: 0, detail: 'The amount must be whole fen.' };
-  if (!money.some((rule) => rule.currency === currency)) {
-    return { minFen: 0, limit: 0, detail: 'The contract has no limit in this currency, so nothing may be moved in it.' };
+function findAmountProblem(compiled: CompiledRules, request: Request): Barred | undefined {
+  const { currencies } = compiled;
+  const { amountFen, currency } = request;
+  if (!currencies) return undefined;
+  if (!isFen(amountFen)) return { code: 'LIMIT_SINGLE', detail: 'The amount must be whole fen.', members: { minFen: 0, limit: 0 } };
+  if (currency === undefined || !currencies.has(currency)) {
+    const detail = 'The contract has no limit in this currency, so nothing may be moved in it.';
+    return { code: 'LIMIT_SINGLE', detail, members: { minFen: 0, limit: 0 } };
   }
-  const broken = pick(rules, 'amount').find((rule) => rule.currency === currency && (amountFen < rule.minFen || amountFen > rule.maxFen));
-  return broken && { minFen: broken.minFen, limit: broken.maxFen };
+  const [broken] = brokenAmounts(compiled, request, false);
+  return broken && { code: 'LIMIT_SINGLE', rule: broken.name, members: { minFen: broken.minFen, limit: broken.maxFen } };
 }
 
-type RateEntry = readonly [RateStep, RateRule];
-
-/** One entry for each counter, in the order of first mention. */
-function onePerCounter<Entry>(
-  entries: readonly Entry[],
-  counterOf: (entry: Entry) => string,
-  stricter: (a: Entry, b: Entry) => Entry,
-): Entry[] {
-  const kept = new Map<string, Entry>();
-  for (const entry of entries) {
-    const other = kept.get(counterOf(entry));
-    kept.set(counterOf(entry), other === undefined ? entry : stricter(other, entry));
-  }
-  return [...kept.values()];
+/** Rules about the amount that a request breaks: those on trial, or the others. */
+function brokenAmounts({ amounts }: CompiledRules, { amountFen, currency }: Request, onTrial: boolean): AmountRule[] {
+  if (amountFen === undefined) return [];
+  const isOutside = ({ minFen, maxFen }: AmountRule) => amountFen < minFen || amountFen > maxFen;
+  return amounts.filter((rule) => (rule.shadow === true) === onTrial && rule.currency === currency && isOutside(rule));
 }
 
-const smallest = <Step extends { readonly counter: string; readonly max: number }>(steps: readonly Step[]): Step[] =>
-  onePerCounter(
-    steps,
-    ({ counter }) => counter,
-    (a, b) => (b.max < a.max ? b : a),
-  );
-
-/** The slower rate, with the smaller of the two bursts. */
-function stricterRate(a: RateEntry, b: RateEntry): RateEntry {
-  const [step, rule] = b[0].incrementUs > a[0].incrementUs ? b : a;
-  return [{ ...step, toleranceUs: Math.max(step.incrementUs, Math.min(a[0].toleranceUs, b[0].toleranceUs)) }, rule];
+/** Names of the rules on trial that would have refused an admitted request. */
+export function shadowedBy(
+  { rates, rateRules, concurrencyRules, totalRules, shadowed }: Steps,
+  decision: Extract<Decision, { kind: 'admitted' }>,
+) {
+  const { exceeded } = decision;
+  const named = (rules: readonly RuleNames[], indexes: readonly number[] = []) => indexes.flatMap((i) => rules[i]?.shadowRule ?? []);
+  return [
+    ...decision.rates.flatMap(({ conforms }, i) => (conforms || !rates[i]?.shadow ? [] : [rateRules[i]?.name ?? ''])),
+    ...named(concurrencyRules, exceeded?.concurrency),
+    ...named(totalRules, exceeded?.totals),
+    ...shadowed,
+  ];
 }

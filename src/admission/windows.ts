@@ -1,17 +1,25 @@
-/** A calendar window in the business time zone. `label` names it in counters: 2026-11-03 or 2026-11. */
+import type { Period } from '../protocol/merchant.ts';
+
+/** A calendar window in the business time zone. `label` names it in counters: 2026-11-03, 2026-W45, 2026-11 or 2026. */
 export type Window = { readonly label: string; readonly startsMs: number; readonly endsMs: number };
 
-/** Days and months by calendar, not by 24 hours: where clocks change, a day has 23 or 25 of them. */
-const PERIODS = {
-  day: { label: (day: Temporal.PlainDate) => day.toString(), first: (day: Temporal.PlainDate) => day, length: { days: 1 } },
-  month: {
-    label: (day: Temporal.PlainDate) => day.toPlainYearMonth().toString(),
-    first: (day: Temporal.PlainDate) => day.with({ day: 1 }),
-    length: { months: 1 },
-  },
-} as const;
+type PeriodRow = {
+  readonly label: (day: Temporal.PlainDate) => string;
+  readonly first: (day: Temporal.PlainDate) => Temporal.PlainDate;
+  readonly length: Temporal.DurationLike;
+};
 
-export type Period = keyof typeof PERIODS;
+/** By calendar, not by hours: where clocks change, a day has 23 or 25 of them. Weeks begin on Monday and have the year of their Thursday (ISO 8601). */
+const PERIODS: Readonly<Record<Period, PeriodRow>> = {
+  day: { label: (day) => day.toString(), first: (day) => day, length: { days: 1 } },
+  week: {
+    label: (day) => `${day.yearOfWeek}-W${String(day.weekOfYear).padStart(2, '0')}`,
+    first: (day) => day.subtract({ days: day.dayOfWeek - 1 }),
+    length: { weeks: 1 },
+  },
+  month: { label: (day) => day.toPlainYearMonth().toString(), first: (day) => day.with({ day: 1 }), length: { months: 1 } },
+  year: { label: (day) => String(day.year), first: (day) => day.with({ month: 1, day: 1 }), length: { years: 1 } },
+};
 
 const present = new Map<string, Window>();
 

@@ -24,6 +24,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   { name: 'inventory', summary: 'every key, certificate, suite and binding, and when it ends', load: () => import('./inventory.ts') },
   { name: 'merchant', summary: 'add, bind, unbind, suspend, resume and show merchants', load: () => import('./merchant.ts') },
+  { name: 'limits', summary: 'what a merchant has used of its limits, and which one decides', load: () => import('./limits.ts') },
   { name: 'block', summary: 'refuse certificates at once, whatever their authority says', load: () => import('./block.ts') },
   { name: 'reload', summary: 'have every running gateway read its files anew', load: () => import('./reload.ts') },
   { name: 'doctor', summary: 'explain why a merchant cannot connect', load: () => import('./doctor.ts') },

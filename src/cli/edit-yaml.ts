@@ -5,6 +5,8 @@ import { UserError } from '../lib/user-error.ts';
 export type YamlEdit = {
   /** Sets a key at the top; undefined removes it. */
   readonly set: (key: string, value: unknown) => void;
+  /** Sets a key below others, making the maps on the way. */
+  readonly setIn: (path: readonly string[], value: unknown) => void;
   /** Appends to a list at the top, making it when there is none. */
   readonly append: (key: string, value: unknown) => void;
   /** Removes an entry of a list at the top; the list stays, also when it is empty. */
@@ -26,6 +28,7 @@ export function editYaml(file: string, content: string): YamlEdit {
   };
   return {
     set: (key, value) => (value === undefined ? void document.delete(key) : document.set(key, value)),
+    setIn: (path, value) => document.setIn(path, document.createNode(value)),
     append: (key, value) => {
       const list = listOf(key);
       list.flow = false;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ALGORITHM_NAMES } from '../protocol/algorithms.ts';
 import { KEY_SOURCES } from '../protocol/merchant.ts';
 import { SCHEME_NAMES } from '../protocol/scheme-names.ts';
+import { moment } from './plan-schema.ts';
 import { choice, entry, list, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
 
 /** Every key of a merchant file, one row each. docs/config.md and config/schemas/merchant.json are generated from it. */
@@ -10,13 +11,6 @@ const number = (reason: string) => text(REQUIRED, /^[0-9]{15}$/, 'a merchant num
 const operationId = text(REQUIRED, /^[A-Za-z][A-Za-z0-9._-]{0,63}$/, 'an operation id', 'operation id');
 const keyid = <D extends typeof OPTIONAL | typeof REQUIRED>(standard: D, reason: string) =>
   text(standard, /^[A-Za-z0-9._:-]{1,128}$/, 'a key id of A-Z a-z 0-9 . _ : - (at most 128 characters)', reason);
-const moment = (reason: string) =>
-  text(
-    OPTIONAL,
-    /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$/,
-    'an RFC 3339 time such as 2026-11-22T00:00:00+08:00',
-    reason,
-  );
 
 const NAME = {
   authority: text(
@@ -62,6 +56,13 @@ const DELEGATION = entry({
   keyids: list(keyid(REQUIRED, 'key id'), [], 0, 'keys of other merchants that may sign for this one', 64),
 });
 
+/** Makes a change temporary: the plan's rule counts again from `until` on. */
+export const TEMPORARY = entry({
+  until: moment('the first moment at which the change no longer counts'),
+  author: text(OPTIONAL, /^\S.{0,127}$/s, 'a name of 1 to 128 characters', 'who allowed a change that ends; needed with `until`'),
+  reason: text(OPTIONAL, /^\S.{0,511}$/s, 'a reason of 1 to 512 characters', 'why, for the auditor'),
+});
+
 /** A rule's change in a merchant file; what it makes together with the plan's rule is checked against the rule's schema. */
 const OVERRIDES = z
   .record(
@@ -73,7 +74,8 @@ const OVERRIDES = z
   )
   .default({})
   .meta({
-    description: 'rules of the plan that are other for this merchant: rule name, then the keys that differ; or a rule of its own, complete',
+    description:
+      'rules of the plan that are other for this merchant: rule name, then the keys that differ; or a rule of its own, complete; with `until` (RFC 3339), `author` and `reason` for a while only',
   });
 
 export const MERCHANT = entry({
@@ -116,6 +118,13 @@ export const MERCHANT = entry({
   plan: text(REQUIRED, /^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of a plan', 'plan of plans.yaml'),
   overrides: OVERRIDES,
   operations: list(operationId, OPTIONAL, 1, 'operations its contract includes; default: all', 1_000),
+  scenes: list(
+    text(REQUIRED, /^[A-Za-z0-9_-]{1,32}$/, 'a scene of A-Z a-z 0-9 _ -', 'scene'),
+    OPTIONAL,
+    1,
+    'scenes (业务场景) its contract includes, where an operation names one; default: all',
+    64,
+  ),
   answers: section(
     {
       algorithm: choice(

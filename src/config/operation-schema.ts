@@ -55,7 +55,8 @@ export const X_HUFU = entry({
   ),
   amount: pointer(OPTIONAL, 'where the body has the amount, whole fen'),
   currency: pointer(OPTIONAL, 'where the body has the currency'),
-  payer: pointer(OPTIONAL, 'where the body has the payer'),
+  payer: pointer(OPTIONAL, 'where the body has the payer, for limits that count by it'),
+  scene: pointer(OPTIONAL, 'where the body names its scene (业务场景), for contracts that allow only some'),
   limits: choice(
     ['totals', 'single', 'none'],
     OPTIONAL,

@@ -6,6 +6,7 @@ export type Metrics = {
   readonly requests: Counter<'operation' | 'status' | 'code'>;
   readonly seconds: Histogram<'operation'>;
   readonly stageSeconds: Histogram<'stage'>;
+  readonly shadowed: Counter<'rule'>;
   readonly alarms: Counter<string>;
   readonly connections: Gauge<'listener'>;
   readonly refusedConnections: Counter<'listener' | 'reason'>;
@@ -22,70 +23,36 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const registers = [registry];
+  const of = <const L extends string = never>(name: string, help: string, labelNames: L[] = []) => ({
+    name: `hufu_${name}`,
+    help,
+    labelNames,
+    registers: [registry],
+  });
+  const timed = <const L extends string>(name: string, help: string, labelNames: L[]) =>
+    new Histogram({ ...of(name, help, labelNames), buckets: SECONDS });
   return {
     registry,
-    requests: new Counter({
-      name: 'hufu_requests_total',
-      help: 'Requests by operation, status and code of the refusal',
-      labelNames: ['operation', 'status', 'code'],
-      registers,
-    }),
-    seconds: new Histogram({
-      name: 'hufu_request_seconds',
-      help: 'From the last byte of the request to the first of the answer',
-      labelNames: ['operation'],
-      buckets: SECONDS,
-      registers,
-    }),
-    stageSeconds: new Histogram({
-      name: 'hufu_stage_seconds',
-      help: 'Time in each stage of the pipeline',
-      labelNames: ['stage'],
-      buckets: SECONDS,
-      registers,
-    }),
-    alarms: new Counter({ name: 'hufu_alarms_total', help: 'Events that a person must look at', registers }),
-    connections: new Gauge({ name: 'hufu_connections', help: 'Open merchant connections', labelNames: ['listener'], registers }),
-    refusedConnections: new Counter({
-      name: 'hufu_refused_connections_total',
-      help: 'Connections closed before HTTP',
-      labelNames: ['listener', 'reason'],
-      registers,
-    }),
-    evictedConnections: new Counter({
-      name: 'hufu_evicted_connections_total',
-      help: 'Connections closed to make room for others',
-      labelNames: ['listener'],
-      registers,
-    }),
-    forgedIdentities: new Counter({
-      name: 'hufu_forged_identities_total',
-      help: 'Requests whose headers name another client certificate than the one of the connection',
-      labelNames: ['listener'],
-      registers,
-    }),
-    closedConnections: new Counter({
-      name: 'hufu_closed_connections_total',
-      help: 'Connections closed because their certificate came to be refused',
-      registers,
-    }),
-    reloads: new Counter({
-      name: 'hufu_reloads_total',
-      help: 'Configurations read anew: taken, or refused and the old one kept',
-      labelNames: ['result'],
-      registers,
-    }),
-    announcementVersion: new Gauge({
-      name: 'hufu_announcement_version',
-      help: "Version of the operators' changes that this process has applied",
-      registers,
-    }),
-    crlNextUpdate: new Gauge({
-      name: 'hufu_crl_next_update_seconds',
-      help: "When the first of an authority's revocation lists is to be replaced, seconds since 1970; 0: one is missing",
-      labelNames: ['authority'],
-      registers,
-    }),
+    requests: new Counter(of('requests_total', 'Requests by operation, status and code of the refusal', ['operation', 'status', 'code'])),
+    seconds: timed('request_seconds', 'From the last byte of the request to the first of the answer', ['operation']),
+    stageSeconds: timed('stage_seconds', 'Time in each stage of the pipeline', ['stage']),
+    shadowed: new Counter(of('shadow_refusals_total', 'Requests that a limit on trial (shadow) would have refused, by rule', ['rule'])),
+    alarms: new Counter(of('alarms_total', 'Events that a person must look at')),
+    connections: new Gauge(of('connections', 'Open merchant connections', ['listener'])),
+    refusedConnections: new Counter(of('refused_connections_total', 'Connections closed before HTTP', ['listener', 'reason'])),
+    evictedConnections: new Counter(of('evicted_connections_total', 'Connections closed to make room for others', ['listener'])),
+    forgedIdentities: new Counter(
+      of('forged_identities_total', 'Requests whose headers name another client certificate than the one of the connection', ['listener']),
+    ),
+    closedConnections: new Counter(of('closed_connections_total', 'Connections closed because their certificate came to be refused')),
+    reloads: new Counter(of('reloads_total', 'Configurations read anew: taken, or refused and the old one kept', ['result'])),
+    announcementVersion: new Gauge(of('announcement_version', "Version of the operators' changes that this process has applied")),
+    crlNextUpdate: new Gauge(
+      of(
+        'crl_next_update_seconds',
+        "When the first of an authority's revocation lists is to be replaced, seconds since 1970; 0: one is missing",
+        ['authority'],
+      ),
+    ),
   };
 }

@@ -32,6 +32,7 @@ function factsOf(reached: Reached | Settled): Record<string, unknown> {
     outcome: 'outcome' in reached ? reached.outcome : undefined,
     settled: 'settled' in reached ? reached.settled : undefined,
     known: 'known' in reached ? reached.known : undefined,
+    shadowed: 'shadowed' in reached && reached.shadowed.length > 0 ? reached.shadowed : undefined,
     bodyBytes: reached.body.length,
   };
 }
@@ -45,6 +46,7 @@ export function createEvent(log: Log, metrics: Metrics, nowMs: () => number): Ev
     const durationMs = Math.max(0, nowMs() - reached.receivedAtMs);
     metrics.requests.inc({ operation, status: sealed.status, code });
     metrics.seconds.observe({ operation }, durationMs / 1000);
+    if ('shadowed' in reached) for (const rule of reached.shadowed) metrics.shadowed.inc({ rule });
     for (const [stage, ms] of Object.entries(reached.times)) metrics.stageSeconds.observe({ stage }, ms / 1000);
     return durationMs;
   };

@@ -31,14 +31,30 @@ export type RateStep = {
   readonly counter: string;
   /** ceil(period / allow) * cost, microseconds. */
   readonly incrementUs: number;
-  /** increment * burst, microseconds. */
+  /** period / allow * burst, microseconds. */
   readonly toleranceUs: number;
+  /** Taken when it conforms, never a refusal. */
+  readonly shadow?: true;
 };
 
-export type ConcurrencyStep = { readonly counter: string; readonly max: number };
+/** `shadowMax` is a bound on trial: passing it is only told. */
+export type ConcurrencyStep = { readonly counter: string; readonly max: number; readonly shadowMax?: number };
 
-/** Adds to a calendar total: refused when committed + reserved + add > max. `add` and `max` are whole, 0 to 2^53 - 1. */
-export type TotalStep = ReservationEntry & { readonly max: number; readonly code: ErrorCode };
+/**
+ * Adds to a calendar total: refused when committed + reserved + add > max. `add`, `max` and `shadowMax` are whole, 0 to 2^53 - 1.
+ * Passing `shadowMax`, a bound on trial, is only told.
+ */
+export type TotalStep = ReservationEntry & { readonly max: number; readonly shadowMax?: number; readonly code: ErrorCode };
+
+/**
+ * Counters that begin with this are counted over all merchants, the others in the merchant's slot. One step decides about both, which
+ * takes a store that is one server or one file.
+ */
+export const SHARED_MARK = '~';
+export const isShared = (counter: string): boolean => counter.startsWith(SHARED_MARK);
+
+/** Steps, by index, whose shadow bound an admitted request passed. Shadow rates show it in their state. */
+export type Exceeded = { readonly concurrency: readonly number[]; readonly totals: readonly number[] };
 
 /**
  * One request to admit. Steps are decided in the order of contract.md section 5: epoch of the slot, tombstone, nonce, rates,
@@ -123,7 +139,8 @@ export type Decision =
       readonly reserved: number;
       readonly rates: readonly RateState[];
     }
-  | { readonly kind: 'admitted'; readonly rates: readonly RateState[] };
+  /** `exceeded` is there when a shadow bound was passed. */
+  | { readonly kind: 'admitted'; readonly rates: readonly RateState[]; readonly exceeded?: Exceeded };
 
 export type SettleCommand = {
   readonly merchantNumber: string;
@@ -153,6 +170,9 @@ export type SettleCommand = {
 export type SettleResult = 'settled' | 'already' | 'late' | 'contradicted' | 'foreign' | 'fenced' | 'rebuilding';
 
 export type Usage = { readonly counter: string; readonly committed: number; readonly reserved: number };
+
+/** What stands in counters that are no totals: theoretical arrival times of rates, microseconds, and how many run at once. */
+export type Levels = { readonly arrivalsUs: readonly number[]; readonly running: readonly number[] };
 
 /** The store as a whole. `lost` means: no epoch is written, or the server is another run than the epoch was written for. */
 export type EpochState =
@@ -230,6 +250,13 @@ export type Store = {
   readonly findClaim: (command: { readonly merchantNumber: string; readonly keyHash: string }) => Promise<ClaimView | undefined>;
   /** One entry for each counter asked for, in that order; zeros where nothing was ever counted. */
   readonly usage: (command: { readonly merchantNumber: string; readonly counters: readonly string[] }) => Promise<readonly Usage[]>;
+  /** One entry for each rate and each concurrency counter asked for, in that order; zeros where nothing was ever counted. */
+  readonly levels: (command: {
+    readonly merchantNumber: string;
+    readonly rates: readonly string[];
+    readonly concurrency: readonly string[];
+    readonly nowMs: number;
+  }) => Promise<Levels>;
   /** All merchants that have a slot, open or not, in no order. */
   readonly merchants: () => Promise<readonly string[]>;
 

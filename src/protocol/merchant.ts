@@ -17,47 +17,57 @@ export type MerchantKey = {
   readonly notAfterMs: number;
 };
 
-/** Bound on the rate of requests: GCRA, `allow` per `perMs` with bursts of `burst`. */
-export type RateRule = {
-  readonly kind: 'rate';
+/** What every rule has. */
+type RuleTerms = {
   readonly name: string;
-  readonly scope: LimitScope;
   /** Operation ids; empty: all. */
   readonly operations: readonly string[];
+  /** On trial: counted and reported, never refused. */
+  readonly shadow?: true;
+  /** The rule counts from this moment on, wall clock; absent: always has. */
+  readonly notBeforeMs?: number;
+  /** The first moment at which the rule counts no longer; absent: never. */
+  readonly notAfterMs?: number;
+};
+/** Bound on the rate of requests: GCRA, `allow` per `perMs` with bursts of `burst`. */
+export type RateRule = RuleTerms & {
+  readonly kind: 'rate';
+  readonly scope: LimitScope;
   readonly allow: number;
   readonly perMs: number;
   readonly burst: number;
+  /** How many a request of an operation counts for, 1 to `burst`; 1 for those not named. */
+  readonly costs?: Readonly<Record<string, number>>;
 };
 /** Bound on requests under way at once. */
-export type ConcurrencyRule = {
+export type ConcurrencyRule = RuleTerms & {
   readonly kind: 'concurrency';
-  readonly name: string;
   readonly scope: LimitScope;
-  readonly operations: readonly string[];
   readonly max: number;
 };
 /** Bounds on the amount of one request, fen, both inclusive. */
-export type AmountRule = {
+export type AmountRule = RuleTerms & {
   readonly kind: 'amount';
-  readonly name: string;
-  readonly operations: readonly string[];
   readonly currency: string;
   readonly minFen: number;
   readonly maxFen: number;
 };
+/** Calendar windows of totals, in the business time zone; weeks begin on Monday (ISO 8601). */
+export type Period = 'day' | 'week' | 'month' | 'year';
 /** Bound on the sum of amounts (fen) or on the number of requests in a calendar window. Equal to `max` passes. */
-export type TotalRule = {
+export type TotalRule = RuleTerms & {
   readonly kind: 'total';
-  readonly name: string;
   readonly of: 'amount' | 'count';
-  readonly per: 'day' | 'month';
+  readonly per: Period;
   readonly scope: LimitScope;
-  readonly operations: readonly string[];
   readonly currency: string;
   readonly max: number;
 };
-/** Whose use is counted together: the merchant's, or the merchant's per operation. */
-export type LimitScope = 'merchant' | 'merchant+operation';
+/**
+ * Whose use is counted together. Those of a merchant stand in its slot: all it does, per operation, per payer. The others are counted
+ * over all merchants: per operation, payer or address, or everything (platform).
+ */
+export type LimitScope = 'merchant' | 'merchant+operation' | 'merchant+payer' | 'operation' | 'payer' | 'address' | 'platform';
 export type LimitRule = RateRule | ConcurrencyRule | AmountRule | TotalRule;
 
 /** Where the key of a request's signature may come from: a registered key, the certificate of the connection, or a certificate in the message. */
@@ -76,6 +86,8 @@ export type Merchant = {
   readonly channels: readonly Channel[];
   /** Operation ids the contract allows; undefined: all. */
   readonly operations?: ReadonlySet<string>;
+  /** Scenes (业务场景) the contract allows, where an operation has a scene; undefined: all. */
+  readonly scenes?: ReadonlySet<string>;
   readonly rules: readonly LimitRule[];
   readonly keySources: ReadonlySet<KeySource>;
   /** The schemes it may sign requests with. */

@@ -103,6 +103,8 @@ export type Admitted = Opened & {
   readonly claim?: Claimed;
   /** Values for `RateLimit` and `RateLimit-Policy`, when a rate rule applies. */
   readonly rateHeaders: readonly string[];
+  /** Rules on trial (shadow) that would have refused it. */
+  readonly shadowed: readonly string[];
 };
 
 /** What an admission holds in the store, and what its `admitted` record in the journal repeats. */

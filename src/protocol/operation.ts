@@ -55,6 +55,8 @@ export type Operation = {
   readonly amount?: JsonPointer;
   readonly currency?: JsonPointer;
   readonly payer?: JsonPointer;
+  /** Where the body names its scene (业务场景). */
+  readonly scene?: JsonPointer;
   /** `totals`: amounts are reserved and settled. `single`: only per-request bounds are checked. */
   readonly limits: 'totals' | 'single' | 'none';
   readonly outcome: { readonly rules: readonly OutcomeRule[]; readonly repeat: readonly RepeatRule[] };

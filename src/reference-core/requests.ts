@@ -19,7 +19,15 @@ const dateTime: FieldRule = {
 };
 const anyObject: FieldRule = { required: true, accepts: (value) => typeof value === 'object' && value !== null, expected: 'an object' };
 
-const ORDER = { orderNo, merchantNumber, amountFen, currency, subject: words(1, 128), expiresAt: dateTime };
+const ORDER = {
+  orderNo,
+  merchantNumber,
+  amountFen,
+  currency,
+  subject: words(1, 128),
+  expiresAt: dateTime,
+  scene: optional(oneOf('PC', 'H5', 'APP')),
+};
 const PAYMENT = { merchantNumber, amountFen, currency, method: oneOf('OWN_BANK'), payer: anyObject };
 const PAYER = { accountNo };
 const CLOSE = { reason: optional(words(1, 128)) };

@@ -33,8 +33,8 @@ export function readRegistry(config: GatewayConfig): { readonly snapshot: Snapsh
   const blocked = loadBlocked(config, report);
   checkAnswerAlgorithms(config, merchants, report);
   for (const [name, { rules }] of plans?.plans ?? [])
-    for (const { rule, message } of findOddRules(rules))
-      warnings.push(plans?.source.problem(['plans', name, 'rules', rule], message, 'key') as ConfigurationProblem);
+    for (const { rule, message } of findOddRules(rules, operations.routable, Date.now()))
+      warnings.push(plans?.source.problem(plans.placeOf(name, rule), message, 'key') as ConfigurationProblem);
   if (ids) checkLimits(merchants, operations, config.profile === 'production' ? report : (problem) => void warnings.push(problem));
   checkNone(distinct(problems));
   return { snapshot: compileSnapshot(config, merchants, operations, blocked), warnings };

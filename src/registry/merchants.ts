@@ -77,6 +77,7 @@ function compileMerchant(written: MerchantFile, source: YamlFile, { plans, opera
     status: written.status,
     channels: written.channels,
     ...(written.operations && { operations: new Set(written.operations) }),
+    ...(written.scenes && { scenes: new Set(written.scenes) }),
     rules: plan ? overriddenRules(plan, written.overrides, source, operations, report) : [],
     keySources: new Set(written.keySources),
     signatures: new Set(written.signatures),

@@ -61,7 +61,7 @@ export function compileOperation(
 
 /** What is taken from `x-hufu` as it is. */
 function plainFacts(extension: HufuExtension, method: Operation['method']) {
-  const { level, channels, window, merchant, amount, currency, payer, repeatable, timeoutMs, answeredBy, bodyBytesMax } = extension;
+  const { level, channels, window, merchant, amount, currency, payer, scene, repeatable, timeoutMs, answeredBy, bodyBytesMax } = extension;
   return {
     level,
     channels,
@@ -71,6 +71,7 @@ function plainFacts(extension: HufuExtension, method: Operation['method']) {
     ...(amount !== undefined && { amount }),
     ...(currency !== undefined && { currency }),
     ...(payer !== undefined && { payer }),
+    ...(scene !== undefined && { scene }),
     limits: extension.limits ?? 'none',
     repeatable,
     timeoutMs,

@@ -101,15 +101,15 @@ const rule = (changes: object): LimitRule[] => [{ ...(RULES[2] as LimitRule), ..
 
 /** Rules, what came before, the request, and the refusal: code, members, seconds to wait. */
 const REFUSALS: readonly (readonly [string, readonly LimitRule[], number[], number, string, object | undefined, number | undefined])[] = [
-  ['above the single limit', RULES, [], 5_001, 'LIMIT_SINGLE', { minFen: 10, limit: 5_000 }, undefined],
-  ['below it', RULES, [], 9, 'LIMIT_SINGLE', { minFen: 10, limit: 5_000 }, undefined],
+  ['above the single limit', RULES, [], 5_001, 'LIMIT_SINGLE', { rule: 'single', minFen: 10, limit: 5_000 }, undefined],
+  ['below it', RULES, [], 9, 'LIMIT_SINGLE', { rule: 'single', minFen: 10, limit: 5_000 }, undefined],
   [
     'above the daily amount',
     RULES,
     [5_000, 4_950],
     51,
     'LIMIT_DAILY_AMOUNT',
-    { limit: 10_000, used: 0, reserved: 9_950, resetsAt: '2026-11-04T00:00:00+08:00' },
+    { rule: 'daily', limit: 10_000, used: 0, reserved: 9_950, resetsAt: '2026-11-04T00:00:00+08:00' },
     undefined,
   ],
   [
@@ -118,7 +118,7 @@ const REFUSALS: readonly (readonly [string, readonly LimitRule[], number[], numb
     [100],
     100,
     'LIMIT_DAILY_COUNT',
-    { limit: 1, used: 0, reserved: 1, resetsAt: '2026-11-04T00:00:00+08:00' },
+    { rule: 'daily', limit: 1, used: 0, reserved: 1, resetsAt: '2026-11-04T00:00:00+08:00' },
     undefined,
   ],
   [
@@ -127,7 +127,7 @@ const REFUSALS: readonly (readonly [string, readonly LimitRule[], number[], numb
     [100],
     51,
     'LIMIT_MONTHLY_AMOUNT',
-    { limit: 150, used: 0, reserved: 100, resetsAt: '2026-12-01T00:00:00+08:00' },
+    { rule: 'daily', limit: 150, used: 0, reserved: 100, resetsAt: '2026-12-01T00:00:00+08:00' },
     undefined,
   ],
   [
@@ -136,17 +136,17 @@ const REFUSALS: readonly (readonly [string, readonly LimitRule[], number[], numb
     [100],
     1,
     'LIMIT_MONTHLY_COUNT',
-    { limit: 1, used: 0, reserved: 1, resetsAt: '2026-12-01T00:00:00+08:00' },
+    { rule: 'daily', limit: 1, used: 0, reserved: 1, resetsAt: '2026-12-01T00:00:00+08:00' },
     undefined,
   ],
-  ['too many under way', LIMITED, [100], 100, 'CONCURRENCY_LIMITED', { limit: 1 }, 1],
+  ['too many under way', LIMITED, [100], 100, 'CONCURRENCY_LIMITED', { rule: 'running', limit: 1 }, 1],
   [
     'too fast',
     [{ kind: 'rate', name: 'slow', scope: 'merchant', operations: [], allow: 1, perMs: 2_500, burst: 1 }],
     [100],
     100,
     'RATE_LIMITED',
-    { limit: 1, perMs: 2_500 },
+    { rule: 'slow', limit: 1, perMs: 2_500 },
     3,
   ],
 ];

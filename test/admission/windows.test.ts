@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { businessTime, type Period, windowOf } from '../../src/admission/windows.ts';
+import { businessTime, windowOf } from '../../src/admission/windows.ts';
+import type { Period } from '../../src/protocol/merchant.ts';
 
 const HOUR = 3_600_000;
 const [SHANGHAI, BERLIN] = ['Asia/Shanghai', 'Europe/Berlin'];

@@ -14,7 +14,7 @@ export type Ran = { readonly code: number | null; readonly stdout: string; reado
 
 export type RunOptions = {
   readonly cwd?: string;
-  readonly environment?: Readonly<Record<string, string>>;
+  readonly environment?: NodeJS.ProcessEnv;
   readonly input?: string;
 };
 

@@ -24,6 +24,11 @@ const SPECIAL = {
   day: 'overrides: { daily-amount: { max: 0 } }',
   days: 'overrides: { daily-count: { kind: total, of: count, per: day, max: 0 } }',
   month: 'overrides: { monthly-amount: { kind: total, of: amount, per: month, max: 0 } }',
+  week: 'overrides: { weekly-amount: { kind: total, of: amount, per: week, max: 0 } }',
+  weeks: 'overrides: { weekly-count: { kind: total, of: count, per: week, max: 0 } }',
+  year: 'overrides: { yearly-amount: { kind: total, of: amount, per: year, max: 0 } }',
+  years: 'overrides: { yearly-count: { kind: total, of: count, per: year, max: 0 } }',
+  desk: 'scenes: [PC]',
   months: 'overrides: { monthly-count: { kind: total, of: count, per: month, max: 0 } }',
 } as const;
 const leaves = new Map<string, Leaf>();
@@ -170,6 +175,11 @@ describe('every refusal there is, reached, verified and as documented', { timeou
     ['LIMIT_SINGLE', () => ask(m2, order(m2, { body: JSON.stringify(orderBody(freshOrderNo(), 5_000_001)) })), 'one fen more'],
     ['LIMIT_DAILY_AMOUNT', () => payAs('day'), 'nothing a day'],
     ['LIMIT_DAILY_COUNT', () => payAs('days'), 'no payment a day'],
+    ['LIMIT_WEEKLY_AMOUNT', () => payAs('week'), 'nothing a week'],
+    ['LIMIT_WEEKLY_COUNT', () => payAs('weeks'), 'no payment a week'],
+    ['LIMIT_YEARLY_AMOUNT', () => payAs('year'), 'nothing a year'],
+    ['LIMIT_YEARLY_COUNT', () => payAs('years'), 'no payment a year'],
+    ['SCENE_NOT_ALLOWED', () => askAs('desk'), 'a contract for PC, and an order without a scene'],
     ['LIMIT_MONTHLY_AMOUNT', () => payAs('month'), 'nothing a month'],
     ['LIMIT_MONTHLY_COUNT', () => payAs('months'), 'no payment a month'],
     [

@@ -200,6 +200,36 @@ const MISTAKES: readonly (readonly [why: string, files: Files, message: string])
     'overrides.yearly.max is missing: expected an integer 0 to 9007199254740991 (fen or requests)',
   ],
   [
+    'a change that ends and nobody allowed',
+    { 'merchants/1.yaml': merchant(ONE, "overrides:\n  single: { maxFen: 5, §until: '2027-01-01T00:00:00Z' }\n") },
+    'a change that ends needs `author`: who allowed it',
+  ],
+  [
+    'a change that ends on a day there is not',
+    { 'merchants/1.yaml': merchant(ONE, "overrides:\n  single: { maxFen: 5, author: A, until: §'2027-02-31T99:00:00Z' }\n") },
+    'until: there is no such day or time',
+  ],
+  [
+    'a cost above the burst',
+    { 'plans.yaml': rule('calls: { kind: rate, allow: 5, costs: { payments.create: §6 } }') },
+    'a cost of 6 is above burst 5, so payments.create would never pass',
+  ],
+  [
+    'a cost of an operation that is not there',
+    { 'plans.yaml': rule('calls: { kind: rate, allow: 5, costs: { §payments.creat: 2 } }') },
+    'there is no operation "payments.creat"; did you mean "payments.create"?',
+  ],
+  [
+    'a common rule for an operation that is not there',
+    { 'plans.yaml': `common:\n  all: { kind: rate, allow: 1, operations: [§nothing] }\n${rule('')}` },
+    'there is no operation "nothing"',
+  ],
+  [
+    'a scope that is not there',
+    { 'plans.yaml': rule('calls: { kind: rate, allow: 5, scope: §world }') },
+    'plans.standard.rules.calls.scope: expected one of merchant, merchant+operation, merchant+payer, operation, payer, address, platform, found "world"',
+  ],
+  [
     'an answer algorithm that does not exist',
     { 'merchants/1.yaml': merchant(ONE, 'answers: { algorithm: §RSA }\n') },
     'answers.algorithm: expected one of rsa-v1_5-sha256, rsa-pss-sha512, ecdsa-p256-sha256, ecdsa-p384-sha384, ed25519, found "RSA"',
@@ -388,6 +418,90 @@ test('rules that contradict each other are warned about', async (t) => {
       '5 day (99 fen a day) is below what single allows at once (100 fen)',
       '6 month (98 fen a month) is below what single allows at once (100 fen)',
       '6 month (98 a month) is below day (99 a day)',
+    ],
+  );
+});
+
+/** Rules beside `single` of 100 fen, and what is said of them. */
+const ODD: readonly (readonly [why: string, rules: string, warnings: readonly string[]])[] = [
+  [
+    'a looser rule about the same counter',
+    'day: { kind: total, of: amount, per: day, max: 200 }\n      more: { kind: total, of: amount, per: day, max: 300 }',
+    ['6 more never decides: day counts the same and allows less'],
+  ],
+  [
+    'the looser one for other operations may decide',
+    'day: { kind: total, of: amount, per: day, max: 200 }\n      more: { kind: total, of: amount, per: day, max: 300, operations: [payments.create] }',
+    [],
+  ],
+  [
+    'the stricter one is on trial',
+    'day: { kind: total, of: amount, per: day, max: 200, shadow: true }\n      more: { kind: total, of: amount, per: day, max: 300 }',
+    [],
+  ],
+  [
+    'the stricter one ends, and has ended',
+    "day: { kind: total, of: amount, per: day, max: 200, notAfter: '2020-01-01T00:00:00Z' }\n      more: { kind: total, of: amount, per: day, max: 300 }",
+    ['5 day counts no longer since 2020-01-01T00:00:00.000Z; delete it'],
+  ],
+  [
+    'a year below a week',
+    'day: { kind: total, of: amount, per: day, max: 200 }\n      week: { kind: total, of: count, per: week, max: 9 }\n      year: { kind: total, of: count, per: year, max: 8, operations: [payments.create] }',
+    ['7 year (8 a year) is below week (9 a week)'],
+  ],
+  [
+    'a total of an operation that reserves nothing',
+    'day: { kind: total, of: amount, per: day, max: 200 }\n      orders: { kind: total, of: count, per: day, max: 1, operations: [orders.create] }',
+    ['6 orders never counts: none of its operations has limits: totals'],
+  ],
+  [
+    'by payer where nobody pays',
+    'day: { kind: total, of: amount, per: day, max: 200 }\n      calls: { kind: rate, allow: 1, scope: payer, operations: [orders.get] }',
+    ['6 calls never counts: none of its operations says where the payer stands (x-hufu.payer)'],
+  ],
+  [
+    'a slower rate with the smaller burst',
+    'day: { kind: total, of: amount, per: day, max: 200 }\n      a: { kind: rate, allow: 9 }\n      b: { kind: rate, allow: 8 }',
+    ['6 a never decides: b counts the same and allows less'],
+  ],
+];
+for (const [why, rules, expected] of ODD)
+  test(`odd rules: ${why}`, async (t) => {
+    const { config } = await prepare(t, { 'plans.yaml': rule(rules) });
+    assert.deepEqual(
+      readRegistry(config).warnings.map(({ line, message }) => `${line} ${message}`),
+      expected,
+    );
+  });
+
+test('common rules stand in every plan, unless it has its own of that name', async (t) => {
+  const { config } = await prepare(t, {
+    'plans.yaml': `common:\n  calls: { kind: rate, allow: 7 }\n  day: { kind: total, of: amount, per: day, max: 1000 }\n${rule('day: { kind: total, of: amount, per: day, max: 500 }')}`,
+    'merchants/1.yaml': merchant(ONE, 'overrides:\n  calls: { allow: 3 }\n'),
+  });
+  const { findMerchant } = loadRegistry(config);
+  const bounds = (number: string) =>
+    findMerchant(number)?.rules.map((each) => [each.name, 'allow' in each ? each.allow : 'max' in each ? each.max : 0]);
+  assert.deepEqual(bounds(TWO), [
+    ['calls', 7],
+    ['single', 0],
+    ['day', 500],
+  ]);
+  assert.deepEqual(bounds(ONE)?.[0], ['calls', 3]);
+});
+
+test('a change for a while stands beside the rule of the plan, which counts again from its end on', async (t) => {
+  const temporary = "overrides:\n  single: { maxFen: 900, until: '2027-01-01T00:00:00+08:00', author: Wang, reason: sale }\n";
+  const { config } = await prepare(t, { 'merchants/1.yaml': merchant(ONE, temporary) });
+  const until = Date.parse('2026-12-31T16:00:00Z');
+  const rules = loadRegistry(config)
+    .findMerchant(ONE)
+    ?.rules.filter(({ kind }) => kind === 'amount');
+  assert.deepEqual(
+    rules?.map((each) => each.kind === 'amount' && [each.maxFen, each.notBeforeMs, each.notAfterMs]),
+    [
+      [900, undefined, until],
+      [5_000_000, until, undefined],
     ],
   );
 });

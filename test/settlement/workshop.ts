@@ -104,7 +104,8 @@ export async function openWorkshop(t: TestContext, kind: StoreKind, instances: r
     loseStore: () => kind.lose(directory),
     claimOf: ({ state }, key) => state.store.findClaim({ merchantNumber: MERCHANT, keyHash: keyHashOf(MERCHANT, key) }),
     sums: async ({ state }) => {
-      const request = { operation: pay, amountFen: 1, currency: 'CNY', nowMs: clock.nowMs, timeZone: 'Asia/Shanghai' };
+      const who = { address: '127.0.0.1', payer: () => undefined };
+      const request = { operation: pay, amountFen: 1, currency: 'CNY', ...who, nowMs: clock.nowMs, timeZone: 'Asia/Shanghai' };
       const counters = stepsOf(merchants[0]?.rules ?? [], request).totals.map(({ counter }) => counter);
       const [use] = await state.store.usage({ merchantNumber: MERCHANT, counters });
       return [use?.committed ?? Number.NaN, use?.reserved ?? Number.NaN];

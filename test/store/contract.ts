@@ -4,12 +4,14 @@ import { rateContract } from './contract-rates.ts';
 import { replayContract } from './contract-replay.ts';
 import { resolveContract } from './contract-resolve.ts';
 import { settleContract } from './contract-settle.ts';
+import { trialContract } from './contract-trial.ts';
 import type { OpenStore } from './world.ts';
 
 /** What every store must do (contract.md sections 5, 6 and 8), run for the model, SQLite and Redis. */
 export function storeContract(name: string, open: OpenStore): void {
   admitContract(name, open);
   rateContract(name, open);
+  trialContract(name, open);
   settleContract(name, open);
   resolveContract(name, open);
   replayContract(name, open);

@@ -21,7 +21,9 @@ import {
 /** Time passes in steps that reach deadlines and leases, and 60 of them stay below the 660 s after which stores may forget. */
 const STEPS_MS = [0, 0, 1, 99, 5_000, 10_000] as const;
 const KEYS = ['k0', 'k1', 'k2'] as const;
-const COUNTERS = ['day', 'month', 'count'] as const;
+const COUNTERS = ['day', 'month', 'count', '~payer'] as const;
+/** Bounds on trial, by counter. */
+const SHADOWS: Readonly<Record<string, object>> = { month: { shadowMax: 50 }, '~payer': { shadowMax: 39 } };
 const FACTS = ['nonce', 'admitted', 'voided', 'succeeded', 'failed'] as const;
 const INSTANCES = ['g1', 'g2'] as const;
 
@@ -34,7 +36,14 @@ const delivery = fc.record({
   fingerprint: fc.integer({ min: 0, max: 5 }).map((n) => (n === 0 ? 'print-2' : 'print-1')),
   claimless: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
   barred: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
-  rates: fc.constantFrom([], [], [], [rate(10, 6, 'fast')], [rate(10, 6, 'fast'), rate(0.02, 1, 'slow')]),
+  rates: fc.constantFrom(
+    [],
+    [],
+    [],
+    [rate(10, 6, 'fast')],
+    [rate(10, 6, 'fast'), rate(0.02, 1, 'slow')],
+    [rate(10, 2, '~all'), { ...rate(0.02, 1, 'trial'), shadow: true as const }],
+  ),
   concurrency: fc.constantFrom(
     [],
     [],
@@ -42,6 +51,10 @@ const delivery = fc.record({
     [
       { counter: 'all', max: 2 },
       { counter: 'some', max: 1 },
+    ],
+    [
+      { counter: '~everyone', max: 2, shadowMax: 1 },
+      { counter: 'all', max: 9, shadowMax: 0 },
     ],
   ),
   totals: fc.tuple(fc.subarray([...COUNTERS], { minLength: 1 }), fc.constantFrom(0, 40, 61, 100, Number.MAX_SAFE_INTEGER)),
@@ -103,7 +116,7 @@ function commandOf(
   epoch: string,
 ): AdmitCommand {
   const max = add === Number.MAX_SAFE_INTEGER ? add : 100;
-  const totals = claimless ? [] : counters.map((counter) => total(add, max, counter));
+  const totals = claimless ? [] : counters.map((counter) => ({ ...total(add, max, counter), ...SHADOWS[counter] }));
   return { ...admission(`a${i}`, { ...rest, key, claimless, totals, nowMs, epoch }), nonce: `n${nonce}`, nonceUntilMs: NOW + 10 * DAY };
 }
 
@@ -127,6 +140,7 @@ async function look(store: Store, nowMs: number): Promise<unknown> {
   seen.push([...(await store.merchants())].sort());
   for (const merchantNumber of [FIRST, SECOND]) {
     seen.push(await store.usage({ merchantNumber, counters: COUNTERS }));
+    seen.push(await store.levels({ merchantNumber, rates: ['fast', '~all', 'trial'], concurrency: ['all', '~everyone'], nowMs }));
     seen.push([...(await store.findDue({ merchantNumber, nowMs, limit: 100 }))].sort());
     for (const keyHash of KEYS) seen.push(plain(await store.findClaim({ merchantNumber, keyHash })));
   }

@@ -4,36 +4,44 @@
 --       8 number of rates  9 of concurrency steps  10 of totals
 --       11 keyHash (empty: no claim)  12 fingerprint  13 expiresAtMs  14 deadlineMs  15 keepUntilMs  16 resolve (JSON)
 --       17 entries of the reservation (JSON)  18 counters of the concurrency steps (JSON)  19 how long the reservation is kept
---       20.. each rate: counter, incrementUs, toleranceUs; each concurrency step: counter, max;
---            each total: counter, add, max, windowEndsMs
+--       20.. each rate: counter, incrementUs, toleranceUs, shadow (1 or 0); each concurrency step: counter, max, shadowMax;
+--            each total: counter, add, max, windowEndsMs, shadowMax; an empty shadowMax is none
 -- Result  {kind} for rebuilding, voided, nonce; else {kind, detail, committed, reserved, nowMs, arrival times of the rates, claim}.
---         detail: index from 0, or deadlineMs. Arrival times are those after the step. The claim only for unknown and final.
+--         detail: index from 0, or deadlineMs; of an admitted one the shadow bounds passed: c and t with their index from 0.
+--         Arrival times are those after the step; - before one says that a shadow rate was not taken. The claim only for unknown and final.
 -- A script is atomic, but nothing rolls it back: everything is read before anything but nonce and rates is written.
 -- @include "claim.lua"
 
 local epoch, admissionId, nowMs, nonce = ARGV[1], ARGV[2], tonumber(ARGV[3]), nameOf('nonce', ARGV[4])
 local keyHash = ARGV[11]
 local RATES = 20
-local CONCURRENCY = RATES + 3 * ARGV[8]
-local TOTALS = CONCURRENCY + 2 * ARGV[9]
-local AFTER = TOTALS + 4 * ARGV[10]
+local CONCURRENCY = RATES + 4 * ARGV[8]
+local TOTALS = CONCURRENCY + 3 * ARGV[9]
+local AFTER = TOTALS + 5 * ARGV[10]
 
--- GCRA over every rate: all are taken, or none is. Returns the index of the first that is short and the arrival times.
+-- GCRA over every rate: all are taken, or none is; a shadow rate that is short stays as it was. Returns the index of the first that is short and the arrival times.
 local function takeRates()
   local nowUs, names, nextUs, short = nowMs * 1000, {}, {}, nil
-  for at = RATES, CONCURRENCY - 1, 3 do table.insert(names, nameOf('rate', ARGV[at])) end
+  for at = RATES, CONCURRENCY - 1, 4 do table.insert(names, counterName('rate', ARGV[at])) end
   if #names == 0 then return nil, {} end
   local arrivalsUs = redis.call('MGET', unpack(names))
   for i = 1, #names do
-    local at = RATES + 3 * (i - 1)
+    local at = RATES + 4 * (i - 1)
     arrivalsUs[i] = arrivalsUs[i] or '0'
     nextUs[i] = math.max(tonumber(arrivalsUs[i]), nowUs) + tonumber(ARGV[at + 1])
-    if not short and nextUs[i] - tonumber(ARGV[at + 2]) > nowUs then short = i - 1 end
+    if nextUs[i] - tonumber(ARGV[at + 2]) > nowUs then
+      nextUs[i] = nil
+      if ARGV[at + 3] == '0' then short = short or i - 1 end
+    end
   end
   if short then return short, arrivalsUs end
   for i = 1, #names do
-    arrivalsUs[i] = whole(nextUs[i])
-    redis.call('SET', names[i], arrivalsUs[i], 'PX', whole(millisecondsLeft(math.ceil(nextUs[i] / 1000), nowMs)))
+    if nextUs[i] then
+      arrivalsUs[i] = whole(nextUs[i])
+      redis.call('SET', names[i], arrivalsUs[i], 'PX', whole(millisecondsLeft(math.ceil(nextUs[i] / 1000), nowMs)))
+    else
+      arrivalsUs[i] = '-' .. arrivalsUs[i]
+    end
   end
   return nil, arrivalsUs
 end
@@ -48,29 +56,31 @@ local function findKnown()
   return { state, state == 'inFlight' and deadlineMs or '' }
 end
 
--- Step 4. The limit is compared by subtracting, so that no sum leaves the exact numbers.
+-- Step 4. A limit is compared by subtracting, so that no sum leaves the exact numbers. Returns the refusal and the shadow bounds passed.
 local function findRefusal()
+  local passed = {}
   if ARGV[6] == '1' then return { 'barred' } end
-  for at = CONCURRENCY, TOTALS - 1, 2 do
-    if redis.call('ZCOUNT', nameOf('running', ARGV[at]), '(' .. ARGV[3], '+inf') >= tonumber(ARGV[at + 1]) then
-      return { 'concurrency', whole((at - CONCURRENCY) / 2) }
-    end
+  for at = CONCURRENCY, TOTALS - 1, 3 do
+    local running, index = redis.call('ZCOUNT', counterName('running', ARGV[at]), '(' .. ARGV[3], '+inf'), whole((at - CONCURRENCY) / 3)
+    if running >= tonumber(ARGV[at + 1]) then return { 'concurrency', index } end
+    if ARGV[at + 2] ~= '' and running >= tonumber(ARGV[at + 2]) then table.insert(passed, 'c' .. index) end
   end
-  for at = TOTALS, AFTER - 1, 4 do
-    local committed, reserved = unpack(redis.call('HMGET', nameOf('total', ARGV[at]), 'committed', 'reserved'))
+  for at = TOTALS, AFTER - 1, 5 do
+    local committed, reserved = unpack(redis.call('HMGET', counterName('total', ARGV[at]), 'committed', 'reserved'))
     committed, reserved = committed or '0', reserved or '0'
-    if tonumber(ARGV[at + 1]) > tonumber(ARGV[at + 2]) - tonumber(committed) - tonumber(reserved) then
-      return { 'total', whole((at - TOTALS) / 4), committed, reserved }
-    end
+    local index, add = whole((at - TOTALS) / 5), tonumber(ARGV[at + 1])
+    local function isAbove(max) return add > tonumber(max) - tonumber(committed) - tonumber(reserved) end
+    if isAbove(ARGV[at + 2]) then return { 'total', index, committed, reserved } end
+    if ARGV[at + 4] ~= '' and isAbove(ARGV[at + 4]) then table.insert(passed, 't' .. index) end
   end
-  return nil
+  return nil, table.concat(passed, ' ')
 end
 
 -- Step 5.
-local function write()
+local function write(passed)
   local admission = nameOf('admission', admissionId)
-  for at = CONCURRENCY, TOTALS - 1, 2 do
-    local running = nameOf('running', ARGV[at])
+  for at = CONCURRENCY, TOTALS - 1, 3 do
+    local running = counterName('running', ARGV[at])
     redis.call('ZREMRANGEBYSCORE', running, '-inf', ARGV[3])
     redis.call('ZADD', running, ARGV[7], admissionId)
     collectAfter(running, tonumber(ARGV[7]), nowMs)
@@ -81,20 +91,22 @@ local function write()
       'expiresAtMs', ARGV[13], 'deadlineMs', ARGV[14], 'keepUntilMs', ARGV[15], 'resolve', ARGV[16])
     redis.call('ZADD', due, ARGV[14], keyHash)
     redis.call('HSET', admission, 'keyHash', keyHash, 'state', 'open', 'entries', ARGV[17], 'untilMs', ARGV[19])
-    for at = TOTALS, AFTER - 1, 4 do
-      local total = nameOf('total', ARGV[at])
+    for at = TOTALS, AFTER - 1, 5 do
+      local total = counterName('total', ARGV[at])
       redis.call('HINCRBY', total, 'reserved', ARGV[at + 1])
       collectAfter(total, tonumber(ARGV[at + 3]), nowMs)
     end
   elseif CONCURRENCY < TOTALS then
     collectAfter(admission, tonumber(ARGV[7]), nowMs)
   end
-  return { 'admitted' }
+  return { 'admitted', passed }
 end
 
 local function decide()
   local short, arrivalsUs = takeRates()
-  local decision = short and { 'rate', whole(short) } or findKnown() or findRefusal() or write()
+  local decision, passed = short and { 'rate', whole(short) } or findKnown()
+  if not decision then decision, passed = findRefusal() end
+  decision = decision or write(passed)
   return { decision[1], decision[2] or '', decision[3] or '', decision[4] or '', ARGV[3], arrivalsUs }
 end
 

@@ -1,6 +1,6 @@
 import { decideGcra, describeGcra } from '../../lib/gcra.ts';
 import type { ReservationEntry, ResolveInputs } from '../../ports/journal.ts';
-import type { AdmitCommand, ClaimView, Decision, RateState, Usage } from '../../ports/store.ts';
+import type { AdmitCommand, ClaimView, Decision, Exceeded, Levels, RateState, Usage } from '../../ports/store.ts';
 import type { FinalOutcome } from '../../protocol/outcome.ts';
 
 type Text = Buffer | null | undefined;
@@ -60,23 +60,41 @@ export function readDecision(command: AdmitCommand, reply: unknown): Decision {
       return { kind, claim: readClaim(command.claim?.keyHash ?? '', claim), rates };
     case 'mismatch':
     case 'barred':
-    case 'admitted':
       return { kind, rates };
+    case 'admitted':
+      return { kind, rates, ...readExceeded(String(detail ?? '')) };
   }
 }
 
 /** The script tells the arrival times that stand after the step; what they mean is said by the same function as everywhere. */
 function readRates({ rates }: AdmitCommand, isShort: boolean, arrivals: readonly Text[], nowMs: number): readonly RateState[] {
-  const arrivalsUs = arrivals.map(Number);
+  const arrivalsUs = arrivals.map((text) => Math.abs(Number(text)));
   const nowUs = nowMs * 1000;
   if (isShort) return decideGcra(rates, arrivalsUs, nowUs).states;
-  return rates.map((step, i) => ({ conforms: true, ...describeGcra(step, arrivalsUs[i] ?? 0, nowUs) }));
+  return rates.map((step, i) => ({ conforms: !String(arrivals[i]).startsWith('-'), ...describeGcra(step, arrivalsUs[i] ?? 0, nowUs) }));
+}
+
+/** Shadow bounds that were passed, as admit.lua lists them: `c0 t1`. */
+function readExceeded(passed: string): { readonly exceeded?: Exceeded } {
+  if (passed === '') return {};
+  const of = (mark: string) =>
+    passed
+      .split(' ')
+      .filter((text) => text.startsWith(mark))
+      .map((text) => Number(text.slice(1)));
+  return { exceeded: { concurrency: of('c'), totals: of('t') } };
 }
 
 /** The reply of usage.lua to these counters. */
 export function readUsage(counters: readonly string[], reply: unknown): readonly Usage[] {
   const sums = reply as readonly Text[];
   return counters.map((counter, i) => ({ counter, committed: readSum(sums[2 * i]), reserved: readSum(sums[2 * i + 1]) }));
+}
+
+/** The reply of levels.lua: arrival times of `rates` rates, then what runs. */
+export function readLevels(rates: number, reply: unknown): Levels {
+  const numbers = (reply as readonly (Text | number)[]).map((number) => Number(number ?? 0));
+  return { arrivalsUs: numbers.slice(0, rates), running: numbers.slice(rates) };
 }
 
 /** Strings of a reply. */

@@ -29,9 +29,9 @@ export function admitArguments(command: AdmitCommand): ScriptArgument[] {
     JSON.stringify(totals.map(({ counter, add, windowEndsMs }) => ({ counter, add, windowEndsMs }))),
     JSON.stringify(concurrency.map(({ counter }) => counter)),
     Math.max(claim?.keepUntilMs ?? 0, ...totals.map(({ windowEndsMs }) => windowEndsMs)),
-    ...rates.flatMap(({ counter, incrementUs, toleranceUs }) => [counter, incrementUs, toleranceUs]),
-    ...concurrency.flatMap(({ counter, max }) => [counter, max]),
-    ...totals.flatMap(({ counter, add, max, windowEndsMs }) => [counter, add, max, windowEndsMs]),
+    ...rates.flatMap(({ counter, incrementUs, toleranceUs, shadow }) => [counter, incrementUs, toleranceUs, shadow ? '1' : '0']),
+    ...concurrency.flatMap(({ counter, max, shadowMax }) => [counter, max, shadowMax ?? '']),
+    ...totals.flatMap(({ counter, add, max, windowEndsMs, shadowMax }) => [counter, add, max, windowEndsMs, shadowMax ?? '']),
   ];
 }
 

@@ -8,7 +8,7 @@ local SIDE = { open = 'reserved', committed = 'committed' }
 -- A counter that is gone was collected after its window: there is nothing to take off.
 local function count(entries, from, to, nowMs)
   for _, entry in ipairs(cjson.decode(entries)) do
-    local total = nameOf('total', entry.counter)
+    local total = counterName('total', entry.counter)
     if SIDE[from] and redis.call('EXISTS', total) == 1 then
       redis.call('HINCRBY', total, SIDE[from], whole(0 - entry.add))
     end
@@ -49,7 +49,7 @@ local function freeConcurrency(admissionId)
   local running = redis.call('HGET', admission, 'running')
   if not running then return end
   for _, counter in ipairs(cjson.decode(running)) do
-    redis.call('ZREM', nameOf('running', counter), admissionId)
+    redis.call('ZREM', counterName('running', counter), admissionId)
   end
   redis.call('HDEL', admission, 'running')
 end

@@ -13,6 +13,7 @@ const NAMES = [
   'postpone',
   'find-claim',
   'usage',
+  'levels',
   'replay',
   'begin-epoch',
   'report',

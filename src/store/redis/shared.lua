@@ -14,6 +14,8 @@
 --   :admission:ID      hash   keyHash, state (open, released, committed), entries (JSON), untilMs, running (JSON)
 --   :due               zset   key hash of each open claim by the time it is due
 --
+-- Counters that begin with ~ are counted over all merchants, under PREFIX{~}: rate, running and total. They take a single server.
+--
 -- Time is an argument, never the server's clock. Expiry of keys only collects what no decision needs any more: it is
 -- relative, and the grace covers clocks that differ.
 -- A number to be added or stored stays the string it came as or goes through `whole`: `..` makes 1e+15 of 999999999999999.
@@ -27,6 +29,12 @@ end
 
 local function nameOf(kind, id)
   return base .. ':' .. kind .. ':' .. id
+end
+
+-- A counter's name: in the merchant's slot, or in that of all.
+local everyone = string.gsub(base, '{[^{}]*}$', '{~}')
+local function counterName(kind, counter)
+  return (string.byte(counter) == 126 and everyone or base) .. ':' .. kind .. ':' .. counter
 end
 
 local due = base .. ':due'

@@ -2,7 +2,7 @@ import type { Store } from '../../ports/store.ts';
 import type { Connection } from './connection.ts';
 import type { EpochWatch } from './epoch.ts';
 import type { Names } from './names.ts';
-import { readClaim, readDecision, readTexts, readUsage } from './replies.ts';
+import { readClaim, readDecision, readLevels, readTexts, readUsage } from './replies.ts';
 import { admitArguments, holdArguments, replayArguments, settleArguments, voidArguments } from './requests.ts';
 import { runScript, type ScriptArgument, type ScriptName } from './scripts.ts';
 
@@ -26,7 +26,7 @@ export function slotCommands(connection: Connection, names: Names, watch: EpochW
 }
 
 type Decisions = Pick<Store, 'admit' | 'void' | 'hold' | 'release' | 'settle'>;
-type Questions = Pick<Store, 'findDue' | 'lease' | 'postpone' | 'findClaim' | 'usage'>;
+type Questions = Pick<Store, 'findDue' | 'lease' | 'postpone' | 'findClaim' | 'usage' | 'levels'>;
 type SlotCommands = Decisions & Questions & Pick<Store, 'replay'>;
 
 function decisions(run: Run, inEpoch: InEpoch): Decisions {
@@ -68,6 +68,8 @@ function questions(run: Run, inEpoch: InEpoch): Questions {
       return reply === null ? undefined : readClaim(keyHash, reply);
     },
     usage: async ({ merchantNumber, counters }) => readUsage(counters, await run('usage', merchantNumber, counters)),
+    levels: async ({ merchantNumber, rates, concurrency, nowMs }) =>
+      readLevels(rates.length, await run('levels', merchantNumber, [nowMs, rates.length, ...rates, ...concurrency])),
   };
 }
 

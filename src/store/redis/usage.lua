@@ -6,7 +6,7 @@
 
 local sums = {}
 for i, counter in ipairs(ARGV) do
-  local committed, reserved = unpack(redis.call('HMGET', nameOf('total', counter), 'committed', 'reserved'))
+  local committed, reserved = unpack(redis.call('HMGET', counterName('total', counter), 'committed', 'reserved'))
   sums[2 * i - 1], sums[2 * i] = committed, reserved
 end
 return sums

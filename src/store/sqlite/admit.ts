@@ -1,6 +1,7 @@
 import { decideGcra } from '../../lib/gcra.ts';
-import type { AdmitCommand, Decision, RateState } from '../../ports/store.ts';
+import type { AdmitCommand, Decision, Exceeded, RateState } from '../../ports/store.ts';
 import { addEntries, expireLease, findClaim, keepUntil, putClaim, putReservation, viewOf } from './claims.ts';
+import { arrivalOf, findTotal, ownerOf, runningIn } from './counters.ts';
 import type { Statements } from './statements.ts';
 
 /** Contract.md section 5, steps 0 to 5. Runs inside a write transaction. */
@@ -31,10 +32,10 @@ function repeated(s: Statements, command: AdmitCommand, seen: SeenNonce): Decisi
 
 function decide(s: Statements, command: AdmitCommand): Decision {
   const { merchantNumber, rates: steps, nowMs } = command;
-  const tatsUs = steps.map(({ counter }) => (s.findRate.get(merchantNumber, counter)?.tatUs as number | undefined) ?? 0);
+  const tatsUs = steps.map(({ counter }) => arrivalOf(s, merchantNumber, counter));
   const { taken, states: rates } = decideGcra(steps, tatsUs, nowMs * 1000);
-  if (!taken) return { kind: 'rate', index: rates.findIndex(({ conforms }) => !conforms), rates };
-  for (const [i, { counter }] of steps.entries()) s.putRate.run(merchantNumber, counter, taken[i] as number);
+  if (!taken) return { kind: 'rate', index: rates.findIndex(({ conforms }, i) => !conforms && !steps[i]?.shadow), rates };
+  for (const [i, { counter }] of steps.entries()) s.putRate.run(ownerOf(merchantNumber, counter), counter, taken[i] as number);
   return findKnown(s, command, rates) ?? findRefusal(s, command, rates) ?? write(s, command, rates);
 }
 
@@ -53,28 +54,35 @@ function findRefusal(s: Statements, command: AdmitCommand, rates: readonly RateS
   const { merchantNumber, nowMs } = command;
   if (command.barred) return { kind: 'barred', rates };
   for (const [index, { counter, max }] of command.concurrency.entries()) {
-    const running = s.countConcurrency.get(merchantNumber, counter, nowMs)?.running as number;
-    if (running >= max) return { kind: 'concurrency', index, rates };
+    if (runningIn(s, merchantNumber, counter, nowMs) >= max) return { kind: 'concurrency', index, rates };
   }
   for (const [index, { counter, add, max }] of command.totals.entries()) {
-    const { committed, reserved } = (s.findTotal.get(merchantNumber, counter) ?? { committed: 0, reserved: 0 }) as Record<
-      string,
-      number
-    > & {
-      committed: number;
-      reserved: number;
-    };
+    const { committed, reserved } = findTotal(s, merchantNumber, counter);
     // Subtracting keeps every step within 2^53; the sum of three amounts might not.
     if (max - committed - reserved < add) return { kind: 'total', index, committed, reserved, rates };
   }
   return undefined;
 }
 
+/** Shadow bounds that this request passes, by index; undefined when none. */
+function findExceeded(s: Statements, { merchantNumber, nowMs, ...command }: AdmitCommand): Exceeded | undefined {
+  const concurrency = command.concurrency.flatMap(({ counter, shadowMax }, i) =>
+    shadowMax !== undefined && runningIn(s, merchantNumber, counter, nowMs) >= shadowMax ? [i] : [],
+  );
+  const totals = command.totals.flatMap(({ counter, add, shadowMax }, i) => {
+    if (shadowMax === undefined) return [];
+    const { committed, reserved } = findTotal(s, merchantNumber, counter);
+    return shadowMax - committed - reserved < add ? [i] : [];
+  });
+  return concurrency.length + totals.length > 0 ? { concurrency, totals } : undefined;
+}
+
 /** Step 5. */
 function write(s: Statements, command: AdmitCommand, rates: readonly RateState[]): Decision {
   const { merchantNumber, admissionId, claim } = command;
+  const exceeded = findExceeded(s, command);
   for (const { counter } of command.concurrency) {
-    s.putConcurrency.run(merchantNumber, counter, admissionId, command.concurrencyUntilMs);
+    s.putConcurrency.run(ownerOf(merchantNumber, counter), counter, admissionId, command.concurrencyUntilMs);
   }
   if (claim) {
     const entries = command.totals.map(({ counter, add, windowEndsMs }) => ({ counter, add, windowEndsMs }));
@@ -102,5 +110,5 @@ function write(s: Statements, command: AdmitCommand, rates: readonly RateState[]
     });
     addEntries(s, merchantNumber, entries, { committed: 0, reserved: 1 });
   }
-  return { kind: 'admitted', rates };
+  return { kind: 'admitted', rates, ...(exceeded ? { exceeded } : {}) };
 }

@@ -1,6 +1,7 @@
 import type { ReservationEntry, ResolveInputs } from '../../ports/journal.ts';
 import { BARE_CLAIM_MS, type ClaimView } from '../../ports/store.ts';
 import type { FinalOutcome } from '../../protocol/outcome.ts';
+import { ownerOf } from './counters.ts';
 import type { Statements } from './statements.ts';
 
 /** A row of `claim`, to be changed and put back. */
@@ -88,7 +89,7 @@ export function addEntries(
   sign: { readonly committed: 0 | 1; readonly reserved: -1 | 0 | 1 },
 ): void {
   for (const { counter, add, windowEndsMs } of entries) {
-    s.addTotal.run(merchant, counter, sign.committed * add, sign.reserved * add, windowEndsMs);
+    s.addTotal.run(ownerOf(merchant, counter), counter, sign.committed * add, sign.reserved * add, windowEndsMs);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Store } from '../../ports/store.ts';
 import { admit } from './admit.ts';
 import { expireLease, findClaim, putClaim, viewOf } from './claims.ts';
+import { arrivalOf, findTotal, runningIn } from './counters.ts';
 import { beginEpoch, isPresent, openEpoch, openSlot, report } from './epoch.ts';
 import type { Identity } from './file.ts';
 import { replayFact } from './replay.ts';
@@ -42,7 +43,10 @@ export const decisions = ({ write, writeNow }: Work): Pick<Store, 'admit' | 'voi
   settle: (command) => writeNow(({ statements: s }) => (isOpen(s, command) ? settle(s, command) : 'rebuilding')),
 });
 
-export const questions = ({ write, read }: Work): Pick<Store, 'findDue' | 'lease' | 'postpone' | 'findClaim' | 'usage' | 'merchants'> => ({
+export const questions = ({
+  write,
+  read,
+}: Work): Pick<Store, 'findDue' | 'lease' | 'postpone' | 'findClaim' | 'usage' | 'levels' | 'merchants'> => ({
   findDue: ({ merchantNumber, nowMs, limit }) =>
     read(({ statements: s }) => s.findDue.all(merchantNumber, nowMs, limit).map((row) => row.keyHash as string)),
   lease: ({ merchantNumber, keyHash, epoch, nowMs, untilMs }) =>
@@ -67,13 +71,12 @@ export const questions = ({ write, read }: Work): Pick<Store, 'findDue' | 'lease
       const claim = findClaim(s, merchantNumber, keyHash);
       return claim && viewOf(s, merchantNumber, claim);
     }),
-  usage: ({ merchantNumber, counters }) =>
-    read(({ statements: s }) =>
-      counters.map((counter) => {
-        const row = s.findTotal.get(merchantNumber, counter) ?? { committed: 0, reserved: 0 };
-        return { counter, committed: row.committed as number, reserved: row.reserved as number };
-      }),
-    ),
+  usage: ({ merchantNumber, counters }) => read(({ statements: s }) => counters.map((counter) => findTotal(s, merchantNumber, counter))),
+  levels: ({ merchantNumber, rates, concurrency, nowMs }) =>
+    read(({ statements: s }) => ({
+      arrivalsUs: rates.map((counter) => arrivalOf(s, merchantNumber, counter)),
+      running: concurrency.map((counter) => runningIn(s, merchantNumber, counter, nowMs)),
+    })),
   merchants: () => read(({ statements: s }) => s.allSlots.all().map((row) => row.merchant as string)),
 });
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { SHARED_MARK } from '../../ports/store.ts';
 
 /** A sum is kept exactly in 64 bits and read at most as 2^53 - 1. Numbers are bound as REAL, hence the casts before adding. */
 const READ_MAX = Number.MAX_SAFE_INTEGER;
@@ -16,7 +17,7 @@ const SQL = {
   putRate: 'INSERT INTO rate VALUES (?, ?, ?) ON CONFLICT (merchant, counter) DO UPDATE SET tatUs = excluded.tatUs',
   countConcurrency: 'SELECT count(*) AS running FROM concurrency WHERE merchant = ? AND counter = ? AND untilMs > ?',
   putConcurrency: 'INSERT OR REPLACE INTO concurrency VALUES (?, ?, ?, ?)',
-  freeConcurrency: 'DELETE FROM concurrency WHERE merchant = ? AND admissionId = ?',
+  freeConcurrency: `DELETE FROM concurrency WHERE merchant IN (?, '${SHARED_MARK}') AND admissionId = ?`,
 
   findTotal: `SELECT min(committed, ${READ_MAX}) AS committed, min(reserved, ${READ_MAX}) AS reserved FROM total WHERE merchant = ? AND counter = ?`,
   addTotal: `INSERT INTO total VALUES (?, ?, CAST(? AS INTEGER), CAST(? AS INTEGER), ?) ON CONFLICT (merchant, counter)
