@@ -5,6 +5,7 @@ import { checkAuthorityPolicy, type PathPolicy, STANDARD_POLICY } from '../certi
 import { CertificateProblem } from '../certificates/problem.ts';
 import type { CertificateFacts } from '../certificates/read.ts';
 import { UserError } from '../lib/user-error.ts';
+import { keyidOf } from '../protocol/keyid.ts';
 
 /** An authority whose certificates a listener accepts. One configured name may have several: a key and its successor. */
 export type ListenerAuthority = {
@@ -16,6 +17,8 @@ export type ListenerAuthority = {
   readonly above: readonly X509Certificate[];
   /** What its merchants' certificates are held to. */
   readonly policy: PathPolicy;
+  /** Name, key and policy in one text: a connection whose certificate was judged under another is not trusted any more. */
+  readonly trust: string;
 };
 
 /** As in the configuration; each path is a PEM file with the authority that signs merchants' certificates, then those above it up to the root. */
@@ -55,7 +58,7 @@ function loadAuthority(name: string, file: string, policy: PathPolicy): Listener
     throw new UserError(
       `${file} makes a path of ${depth} certificates from the merchant to the root, and identity.chainDepthMax is ${policy.chainDepthMax}: name a nearer authority, or raise the bound`,
     );
-  return { name, certificate: x509, facts, above, policy };
+  return { name, certificate: x509, facts, above, policy, trust: JSON.stringify([name, keyidOf(facts.publicKey), policy]) };
 }
 
 /** TLS of Node takes no authority below a root on its own (tls.Server ignores allowPartialTrustChain), so the path is complete in the file. */
@@ -86,3 +89,9 @@ function readX509(der: Buffer, file: string): X509Certificate {
 export function trustOptions(authorities: readonly ListenerAuthority[]): { readonly ca: string[] } {
   return { ca: authorities.flatMap(({ certificate, above }) => [certificate, ...above]).map(String) };
 }
+
+/** Whether two lists make no difference to anybody: the same certificates under the same names and policy. */
+export const sameAuthorities = (a: readonly ListenerAuthority[], b: readonly ListenerAuthority[]): boolean =>
+  JSON.stringify(a.map(describe)) === JSON.stringify(b.map(describe));
+
+const describe = ({ trust, certificate, above }: ListenerAuthority): readonly string[] => [trust, ...[certificate, ...above].map(String)];

@@ -12,7 +12,7 @@ export type CrlSettings = {
 
 export type CrlOptions = {
   /** Whoever may sign a list: those whose certificates are accepted. */
-  readonly authorities: readonly ListenerAuthority[];
+  readonly authorities: () => readonly ListenerAuthority[];
   readonly reader: CrlReader;
   readonly nowMs: () => number;
   readonly onAlarm: (line: string) => void;
@@ -138,7 +138,7 @@ async function readOne(options: CrlOptions, lists: Lists, source: Source, everyt
 /** Puts a list in use. Throws CertificateProblem when it must not be. */
 function take(options: CrlOptions, { byAuthority }: Lists, source: Source, bytes: Uint8Array): void {
   const facts = readCrl(bytes);
-  const problem = findProblem(facts, source, options.authorities, options.nowMs());
+  const problem = findProblem(facts, source, options.authorities(), options.nowMs());
   if (problem) throw new CertificateProblem(problem);
   source.facts = facts;
   source.failed = false;

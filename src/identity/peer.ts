@@ -123,7 +123,7 @@ function readKnown(der: Uint8Array, thumbprint: string, authority: ListenerAutho
   } catch (error) {
     if (!(error instanceof CertificateProblem)) throw error;
     const problems = { connect: error.reason, sign: error.reason };
-    return { peer: { ...UNREADABLE, authority: authority.name, thumbprint }, problems, chainDepthMax, authority };
+    return { peer: { ...UNREADABLE, authority: authority.name, trust: authority.trust, thumbprint }, problems, chainDepthMax, authority };
   }
 }
 
@@ -137,6 +137,7 @@ function peerOf(facts: CertificateFacts, authority: ListenerAuthority): Peer {
     subject: printName(facts.subject),
     serialNumber: facts.serialNumber,
     authority: authority.name,
+    trust: authority.trust,
     keyid: keyidOf(facts.publicKey),
     publicKey: facts.publicKey,
     notBeforeMs: facts.notBeforeMs,
@@ -154,3 +155,7 @@ function findProblem(facts: CertificateFacts, authority: ListenerAuthority, chec
     throw error;
   }
 }
+
+/** Whether the authority that vouched for a peer is in a list, with the same key and policy. */
+export const isTrustedBy = (authorities: readonly ListenerAuthority[], { trust }: Pick<Peer, 'trust'>): boolean =>
+  authorities.some((authority) => authority.trust === trust);

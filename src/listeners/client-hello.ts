@@ -7,22 +7,37 @@ import type { Reading } from './first-bytes.ts';
  */
 export type ServerName = string | undefined;
 
+/** What chooses the TLS server of a connection; nothing more follows from it. */
+export type ClientHello = {
+  readonly serverName: ServerName;
+  /** In hexadecimal, the name of the key that the ticket it wants to resume with was made by (RFC 5077 section 4). */
+  readonly ticketKey: string | undefined;
+};
+
 /** What we look at: a ClientHello with a post-quantum key share and a ticket takes less than half of it, in one record or two. */
 const FIRST_BYTES_MAX = 16_384;
 const RECORDS_MAX = 8;
 const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
+/** Types of extensions: RFC 6066, RFC 5077, RFC 8446 section 4.2. */
 const SERVER_NAME = 0;
+const SESSION_TICKET = 35;
+const PRE_SHARED_KEY = 41;
+const TICKET_KEY_BYTES = 16;
 const NAME = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/;
 
 /** Nothing is taken from the socket, so that TLS sees the whole. What is malformed has no name here; TLS will refuse it. */
-const done = (value: ServerName): Reading<ServerName> => ({ kind: 'done', bytes: 0, value });
+const done = (value: ClientHello): Reading<ClientHello> => ({ kind: 'done', bytes: 0, value });
+const NOTHING: ClientHello = { serverName: undefined, ticketKey: undefined };
 
-/** Reads the name (lower case) of the server_name extension, RFC 6066 section 3. */
-export function readServerName(bytes: Buffer): Reading<ServerName> {
+/** Reads the name (lower case) of the server_name extension, RFC 6066 section 3, and the key of a ticket. */
+export function readClientHello(bytes: Buffer): Reading<ClientHello> {
   const hello = joinRecords(bytes);
   if (hello === 'more') return { kind: 'more' };
-  return done(hello && findName(hello));
+  if (hello === undefined) return done(NOTHING);
+  const extensions = findExtensions(hello);
+  const name = extensions?.get(SERVER_NAME);
+  return done({ serverName: name && findHostName(name), ticketKey: extensions && findTicketKey(extensions) });
 }
 
 /** The body of the ClientHello, which may be spread over a few records (RFC 8446 section 5.1). */
@@ -45,20 +60,28 @@ function joinRecords(bytes: Buffer): Buffer | 'more' | undefined {
 }
 
 /** RFC 8446 section 4.1.2: version, random, session id, suites, compression, extensions. Undefined where a length leads outside. */
-function findName(hello: Buffer): ServerName {
+function findExtensions(hello: Buffer): ReadonlyMap<number, Buffer> | undefined {
   const reader = createReader(hello);
   reader.skip(2 + 32);
   reader.take(1);
   reader.take(2);
   reader.take(1);
   const extensions = createReader(reader.take(2));
+  const found = new Map<number, Buffer>();
   while (extensions.left() > 0) {
     const type = extensions.number(2);
     const content = extensions.take(2);
     if (extensions.isBroken()) return undefined;
-    if (type === SERVER_NAME) return findHostName(content);
+    if (!found.has(type)) found.set(type, content);
   }
-  return undefined;
+  return found;
+}
+
+/** OpenSSL begins each ticket with the name of its key, as RFC 5077 section 4 recommends: of TLS 1.3 the first identity, of TLS 1.2 the ticket itself. */
+function findTicketKey(extensions: ReadonlyMap<number, Buffer>): string | undefined {
+  const offered = extensions.get(PRE_SHARED_KEY);
+  const ticket = offered ? createReader(createReader(offered).take(2)).take(2) : extensions.get(SESSION_TICKET);
+  return ticket && ticket.length > TICKET_KEY_BYTES ? ticket.subarray(0, TICKET_KEY_BYTES).toString('hex') : undefined;
 }
 
 function findHostName(content: Buffer): ServerName {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import { createNetworks, plainAddress } from '../lib/networks.ts';
-import { readServerName, type ServerName } from './client-hello.ts';
+import { type ClientHello, readClientHello, type ServerName } from './client-hello.ts';
 import { type Connection, type ConnectionLimits, type Connections, createConnections, type NoRoom } from './connections.ts';
 import { readFirstBytes } from './first-bytes.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
@@ -16,8 +16,8 @@ export type GateOptions = ConnectionLimits & {
   readonly proxies: readonly string[];
   /** From accept until the handshake is complete, ms. */
   readonly handshakeTimeoutMs: number;
-  /** The TLS server of a server name. */
-  readonly serverOf: (name: ServerName) => TlsServer;
+  /** The TLS server that fits what the client says first. */
+  readonly serverOf: (hello: ClientHello | undefined) => TlsServer;
   readonly monotonicMs: () => number;
   readonly onRefused: (reason: RefusedReason) => void;
   readonly onEvicted: () => void;
@@ -63,10 +63,10 @@ export function createGate(options: GateOptions): Gate {
       refuse(raw, refusal);
       return;
     }
-    readFirstBytes(raw, readServerName, (read) => {
-      const serverName = read.kind === 'done' ? read.value : undefined;
-      passed.set(key, { connection, serverName, through });
-      options.serverOf(serverName).emit('connection', raw);
+    readFirstBytes(raw, readClientHello, (read) => {
+      const hello = read.kind === 'done' ? read.value : undefined;
+      passed.set(key, { connection, serverName: hello?.serverName, through });
+      options.serverOf(hello).emit('connection', raw);
     });
   };
   const refuse = (raw: Socket, reason: RefusedReason): void => {

@@ -1,6 +1,6 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import type { TLSSocket, Server as TlsServer } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type { Peer } from '../protocol/messages.ts';
 import type { ConnectionLimits } from './connections.ts';
 import { createGate, type Gate, type Passed, type RefusedReason } from './gate.ts';
@@ -8,10 +8,9 @@ import { createMerchantHttp, type HttpOptions } from './http.ts';
 import { createMerchantPath, type Guest, type MerchantPathOptions } from './merchant-path.ts';
 import { createOpenSockets, type OpenSockets } from './open-sockets.ts';
 import { cutStalled } from './stalled.ts';
-import { rotateTicketKeys } from './ticket-keys.ts';
-import { createTlsServers, type TlsServersOptions } from './tls-servers.ts';
+import { createTlsServers, type TlsMaterial, type TlsServersOptions } from './tls-servers.ts';
 
-export type InternetOptions = Omit<MerchantPathOptions, 'guestOf' | 'closes'> &
+export type InternetOptions = Omit<MerchantPathOptions, 'guestOf' | 'closes' | 'hosts'> &
   HttpOptions &
   ConnectionLimits &
   TlsServersOptions & {
@@ -21,14 +20,14 @@ export type InternetOptions = Omit<MerchantPathOptions, 'guestOf' | 'closes'> &
     readonly networks?: readonly string[];
     /** CIDR of balancers that speak the PROXY protocol before TLS. */
     readonly proxies: readonly string[];
-    /** What ticket keys are made of, 32 bytes. */
-    readonly ticketSecret: Buffer;
     /** Who is at the other end; undefined: the socket is destroyed before HTTP. */
     readonly readPeer: (socket: TLSSocket) => Peer | undefined;
     /** Behind a balancer: whose a request is, when `readPeer` said that the balancer is ours. Undefined: the request is refused. */
     readonly findForwardedPeer?: (request: IncomingMessage, balancer: Peer) => Peer | undefined;
     /** Whether any merchant may be served on a connection of this peer as things stand. */
     readonly isServed: (peer: Peer) => boolean;
+    /** Whether the authority that issued the peer's certificate is one of this listener's still; asked for every request. Default: always. */
+    readonly isTrusted?: (peer: Peer) => boolean;
     readonly monotonicMs: () => number;
     readonly onConnections: (count: number) => void;
     /** A bug of ours ended one connection; nothing else may end with it. */
@@ -43,6 +42,13 @@ export type Listener = {
   readonly drain: (timeoutMs: number) => Promise<void>;
   /** Closes the connections whose certificate came to be refused since they were made; answers under way are still given. Returns how many. */
   readonly closeUnserved: () => number;
+  /** As closeUnserved, for connections that hang on an authority which is not trusted any more. */
+  readonly closeUntrusted: () => number;
+  /**
+   * Makes ready to go on with other hosts, certificates and authorities; what is returned does it. New handshakes then use them, and
+   * open connections go on. Throws what OpenSSL says of material that cannot be used.
+   */
+  readonly prepare: (material: TlsMaterial) => () => void;
 };
 
 const DRAIN_LOOK_MS = 20;
@@ -74,7 +80,7 @@ function createReception(
   isDraining: () => boolean,
 ): (socket: TLSSocket) => void {
   const { guests, passed, sockets } = hall;
-  const find = options.findForwardedPeer;
+  const { findForwardedPeer: find, isTrusted = () => true } = options;
   const findRefusal = (socket: TLSSocket, met: Passed, peer: Peer | undefined): RefusedReason | undefined => {
     if (!isSameName(socket, met)) return 'server_name';
     return peer ? gate.connections.proven(met.connection, peer.thumbprint) : 'certificate';
@@ -94,7 +100,8 @@ function createReception(
     }
     met.through(socket);
     guests.set(socket, {
-      peerOf: (request) => (find ? find(request, peer) : peer),
+      // A session that was resumed, or a connection of before, was not verified against the authorities of now.
+      peerOf: (request) => (!isTrusted(peer) ? undefined : find ? find(request, peer) : peer),
       address: met.connection.address,
       isBalancer: find !== undefined,
       serverName: met.serverName,
@@ -110,10 +117,12 @@ function createCountedHttp(
   options: InternetOptions,
   { connections }: Gate,
   { guests, passed, sockets }: Hall,
+  hosts: () => ReadonlySet<string>,
   isDraining: () => boolean,
 ): HttpServer {
   const path = createMerchantPath({
     ...options,
+    hosts,
     guestOf: (request) => guests.get(request.socket),
     closes: ({ socket }) => {
       const met = passed.get(socket);
@@ -148,11 +157,16 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
   const sockets = createOpenSockets(options.isServed, options.onConnections);
   const hall: Hall = { guests: new WeakMap(), passed: new WeakMap(), sockets };
   let draining = false;
-  const servers = createTlsServers(options);
-  const serverOf = (name: string | undefined): TlsServer =>
-    (servers.find(({ hosts }) => name !== undefined && hosts.includes(name)) ?? servers[0]).server;
-  const gate = createGate({ ...options, serverOf });
-  const http = createCountedHttp(options, gate, hall, () => draining);
+  let { hosts } = options;
+  const servers = createTlsServers(options, (socket) => receive(socket));
+  const gate = createGate({ ...options, serverOf: servers.serverOf });
+  const http = createCountedHttp(
+    options,
+    gate,
+    hall,
+    () => hosts,
+    () => draining,
+  );
   const receive = createReception(
     options,
     gate,
@@ -160,15 +174,19 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
     (socket) => http.emit('connection', socket),
     () => draining,
   );
-  for (const { server } of servers) server.on('secureConnection', receive);
+  const prepare = (material: TlsMaterial) => {
+    const use = servers.prepare(material);
+    return () => {
+      use();
+      ({ hosts } = material);
+    };
+  };
   const stopCutting = cutStalled(sockets.all, options.requestTimeoutMs);
-  const stopRotating = rotateTicketKeys(options.ticketSecret, servers, options.nowMs);
   const door = createTcpServer({ noDelay: true }, gate.accept);
   const stop = () => {
     gate.connections.closeAll();
     http.close();
     stopCutting();
-    stopRotating();
   };
   const drain = async (timeoutMs: number): Promise<void> => {
     draining = true;
@@ -184,7 +202,8 @@ export function listenInternet(options: InternetOptions): Promise<Listener> {
     door.once('error', fail);
     door.listen(options.port, options.address, () => {
       door.removeListener('error', fail).on('error', options.onFault);
-      resolve({ port: (door.address() as AddressInfo).port, drain, closeUnserved: sockets.closeUnserved });
+      const closeUntrusted = () => sockets.closeUntrusted(options.isTrusted ?? (() => true));
+      resolve({ port: (door.address() as AddressInfo).port, drain, closeUnserved: sockets.closeUnserved, closeUntrusted, prepare });
     });
   });
 }

@@ -27,7 +27,7 @@ export type MerchantPathOptions = {
   readonly bodyBytesMax: () => number;
   readonly guestOf: (request: IncomingMessage) => Guest | undefined;
   /** Names that a Host header may carry. */
-  readonly hosts: ReadonlySet<string>;
+  readonly hosts: () => ReadonlySet<string>;
   /** The pipeline. */
   readonly handle: (arrived: Arrived) => Promise<Sealed>;
   /** Signs a refusal of a request that never reached the pipeline. */
@@ -85,7 +85,7 @@ export function createMerchantPath(options: MerchantPathOptions): (request: Inco
     try {
       const bodyBytesMax = options.bodyBytesMax();
       checkBounds(request, bodyBytesMax);
-      if (!guest.isBalancer) checkHost(guest.serverName, rawHeaders, options.hosts);
+      if (!guest.isBalancer) checkHost(guest.serverName, rawHeaders, options.hosts());
       if (mayContinue(request)) response.writeContinue();
       const body = await readBody(request, bodyBytesMax);
       if (body === undefined) return undefined;

@@ -23,6 +23,8 @@ export type OpenSockets = {
   readonly isEnding: (socket: TLSSocket) => boolean;
   /** Closes the connections whose certificate is no longer served: idle ones at once, others after their answer. Returns how many. */
   readonly closeUnserved: () => number;
+  /** As closeUnserved, for the connections of peers that are not trusted, whether they are served or not. */
+  readonly closeUntrusted: (isTrusted: (peer: Peer) => boolean) => number;
   /** Closes the connections on which no request is under way; what they have sent of a next one was not accepted yet. */
   readonly closeUnused: () => void;
 };
@@ -30,6 +32,17 @@ export type OpenSockets = {
 /** @param isServed whether any merchant may be served on a connection of this peer as things stand */
 export function createOpenSockets(isServed: (peer: Peer) => boolean, onCount: (count: number) => void): OpenSockets {
   const sockets = new Map<TLSSocket, Open>();
+  const closeAll = (isOver: (open: Open) => boolean): number => {
+    let closed = 0;
+    for (const [socket, open] of sockets) {
+      if (!isOver(open)) continue;
+      open.served = false;
+      open.ending = true;
+      closed += 1;
+      if (open.answering === 0) socket.destroy();
+    }
+    return closed;
+  };
   return {
     all: sockets,
     peerOf: (socket) => sockets.get(socket)?.peer,
@@ -51,17 +64,8 @@ export function createOpenSockets(isServed: (peer: Peer) => boolean, onCount: (c
       });
     },
     isEnding: (socket) => sockets.get(socket)?.ending ?? false,
-    closeUnserved: () => {
-      let closed = 0;
-      for (const [socket, open] of sockets) {
-        if (!open.served || isServed(open.peer)) continue;
-        open.served = false;
-        open.ending = true;
-        closed += 1;
-        if (open.answering === 0) socket.destroy();
-      }
-      return closed;
-    },
+    closeUnserved: () => closeAll((open) => open.served && !isServed(open.peer)),
+    closeUntrusted: (isTrusted) => closeAll((open) => !open.ending && !isTrusted(open.peer)),
     closeUnused: () => {
       // One that is ended already still writes its last answer.
       for (const [socket, { answering }] of sockets) if (answering === 0 && !socket.writableEnded) socket.destroySoon();

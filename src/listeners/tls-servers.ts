@@ -1,27 +1,59 @@
-import { createServer, type Server } from 'node:tls';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { ClientHello } from './client-hello.ts';
 import type { RefusedReason } from './gate.ts';
 import { groupByHost, type HostCertificates, type ServerCertificate } from './server-certificates.ts';
-import { sessionContextOf, ticketScope } from './ticket-keys.ts';
+import {
+  dayOf,
+  mayOpenYesterdays,
+  nameOfTicketKeys,
+  SESSION_SECONDS,
+  sessionContextOf,
+  ticketKeysOf,
+  ticketScope,
+  yesterday,
+} from './ticket-keys.ts';
 import { TLS_POLICY } from './tls-policy.ts';
 
-export type TlsServersOptions = {
-  /** The listener's key in gateway.yaml; tickets of one are of no use at another. */
-  readonly name: string;
+/** What may be exchanged while the door is open. */
+export type TlsMaterial = {
   readonly hosts: ReadonlySet<string>;
   /** PEM texts: our certificates with their chains and keys, the default one first. */
   readonly certificates: readonly [ServerCertificate, ...ServerCertificate[]];
   /** The authorities whose client certificates are looked at, PEM. */
   readonly authorities: readonly string[];
+};
+
+export type TlsServersOptions = TlsMaterial & {
+  /** The listener's key in gateway.yaml; tickets of one are of no use at another. */
+  readonly name: string;
+  /** What ticket keys are made of, 32 bytes. */
+  readonly ticketSecret: Buffer;
   /** From accept until the handshake is complete, ms. */
   readonly handshakeTimeoutMs: number;
   readonly onRefused: (reason: RefusedReason) => void;
+  readonly nowMs: () => number;
 };
 
-export type HostServer = { readonly hosts: readonly string[]; readonly server: Server; readonly scope: string };
+/** The TLS servers of one door, exchanged together. Connections that were made by former ones go on. */
+export type TlsServers = {
+  /** For a new connection, as things stand. */
+  readonly serverOf: (hello: ClientHello | undefined) => Server;
+  /** Makes servers of other material; what is returned puts them in use. Throws what OpenSSL says of material it cannot use. */
+  readonly prepare: (material: TlsMaterial) => () => void;
+};
+
+/** One name's servers: see ticket-keys.ts for why there are two. */
+type HostServer = {
+  readonly hosts: readonly string[];
+  readonly scope: string;
+  readonly today: Server;
+  readonly yesterday: Server;
+  day: number;
+  yesterdaysName: string;
+};
 
 /** A TLS server for one set of certificates: Node shows several certificates of one name only by a context of their own. */
-function createHostServer(options: TlsServersOptions, { hosts, pairs }: HostCertificates): HostServer {
-  const scope = ticketScope(options.name, hosts.join(' '), options.authorities);
+function createOne(options: TlsServersOptions, { pairs }: HostCertificates, scope: string): Server {
   const server = createServer({
     ...TLS_POLICY,
     ALPNProtocols: [...TLS_POLICY.ALPNProtocols],
@@ -34,16 +66,50 @@ function createHostServer(options: TlsServersOptions, { hosts, pairs }: HostCert
     // The gate's clock, which began earlier, ends a slow handshake; this one only must not be shorter.
     handshakeTimeout: 2 * options.handshakeTimeoutMs,
     sessionIdContext: sessionContextOf(scope),
+    sessionTimeout: SESSION_SECONDS,
   });
   server.on('tlsClientError', (_error, socket) => {
     options.onRefused('handshake');
     socket.destroy();
   });
-  return { hosts, server, scope };
+  return server;
 }
 
-/** One TLS server for each set of certificates; the first is the default. */
-export function createTlsServers(options: TlsServersOptions): readonly [HostServer, ...HostServer[]] {
-  const servers = groupByHost(options.certificates, [...options.hosts]).map((group) => createHostServer(options, group));
-  return servers as [HostServer, ...HostServer[]];
+function createHostServer(options: TlsServersOptions, group: HostCertificates, onSecure: (socket: TLSSocket) => void): HostServer {
+  const scope = ticketScope(options.name, group.hosts.join(' '), options.authorities);
+  const [today, former] = [createOne(options, group, scope), createOne(options, group, scope)];
+  for (const server of [today, former]) server.on('secureConnection', onSecure);
+  return { hosts: group.hosts, scope, today, yesterday: former, day: Number.NaN, yesterdaysName: '' };
+}
+
+/** The keys of today, and of every new day: looked at before each handshake, so that none begins with those of a day that is over. */
+function giveTicketKeys(host: HostServer, secret: Buffer, nowMs: number): void {
+  if (host.day === dayOf(nowMs)) return;
+  host.day = dayOf(nowMs);
+  const former = ticketKeysOf(secret, host.scope, yesterday(nowMs));
+  host.today.setTicketKeys(ticketKeysOf(secret, host.scope, nowMs));
+  host.yesterday.setTicketKeys(former);
+  host.yesterdaysName = nameOfTicketKeys(former);
+}
+
+/** One pair of TLS servers for each set of certificates; the first is the default. @param onSecure takes each socket whose handshake is complete */
+export function createTlsServers(options: TlsServersOptions, onSecure: (socket: TLSSocket) => void): TlsServers {
+  const { ticketSecret, nowMs } = options;
+  const make = (material: TlsMaterial): HostServer[] =>
+    groupByHost(material.certificates, [...material.hosts]).map((group) => createHostServer({ ...options, ...material }, group, onSecure));
+  let hosts = make(options);
+  return {
+    serverOf: (hello) => {
+      const name = hello?.serverName;
+      const host = (hosts.find((one) => name !== undefined && one.hosts.includes(name)) ?? hosts[0]) as HostServer;
+      giveTicketKeys(host, ticketSecret, nowMs());
+      return hello?.ticketKey === host.yesterdaysName && mayOpenYesterdays(nowMs()) ? host.yesterday : host.today;
+    },
+    prepare: (material) => {
+      const next = make(material);
+      return () => {
+        hosts = next;
+      };
+    },
+  };
 }

@@ -22,6 +22,8 @@ export type Peer = {
   readonly serialNumber: string;
   /** Configured name of the authority that issued it. */
   readonly authority: string;
+  /** Which key of that authority signed it, under which policy it was judged; see ListenerAuthority. */
+  readonly trust: string;
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal. */
   readonly keyid: string;
   /** Absent for a certificate that has no reading. */

@@ -1,21 +1,23 @@
-import { readFileSync } from 'node:fs';
+import type { TLSSocket } from 'node:tls';
 import { isWithinValidity } from '../certificates/policy.ts';
 import type { GatewayConfig } from '../config/schema.ts';
-import { type ListenerAuthority, trustOptions } from '../identity/authorities.ts';
+import type { ListenerAuthority } from '../identity/authorities.ts';
 import { readBalancer } from '../identity/balancer.ts';
 import { readForwardedPeer } from '../identity/forwarded-peer.ts';
 import { isServed } from '../identity/identify.ts';
-import { readPeer } from '../identity/peer.ts';
+import { isTrustedBy, readPeer } from '../identity/peer.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import { UserError } from '../lib/user-error.ts';
 import { findForwarded } from '../listeners/forwarded-certificate.ts';
 import { type InternetOptions, type Listener, listenInternet } from '../listeners/internet.ts';
-import type { ServerCertificate } from '../listeners/server-certificates.ts';
+import type { TlsMaterial } from '../listeners/tls-servers.ts';
 import type { Event } from '../pipeline/event.ts';
 import { handle } from '../pipeline/handle.ts';
 import type { Stages } from '../pipeline/stages.ts';
 import type { Peer } from '../protocol/messages.ts';
+import { type DoorMaterial, type DoorName, type Row, readMaterial, rowOf, sameTls } from './door-material.ts';
 import { tellListenProblems } from './listen-problems.ts';
 import type { Revocation } from './revocation.ts';
 
@@ -39,54 +41,105 @@ export type Doors = {
   readonly drain: (timeoutMs: number) => Promise<void>;
   /** See Listener.closeUnserved. */
   readonly closeUnserved: () => number;
+  /**
+   * Makes ready for the certificates, keys, hosts and authorities of another configuration; what is returned puts them in use at all
+   * doors together, closes the connections that hang on an authority that is gone, and tells how many. Throws a UserError when
+   * anything cannot be used; then nothing was changed.
+   */
+  readonly prepare: (config: GatewayConfig, authorities: readonly ListenerAuthority[]) => () => number;
 };
+
+/** A door that is open, and what it was made from last. */
+type Door = { readonly listener: Listener; readonly prepare: Doors['prepare'] };
 
 const { nowMs, monotonicMs } = systemClock;
 const BALANCED = { proxies: [], handshakesPerSecond: 100_000, handshakesBurst: 1_000_000 } as const;
 
-const TITLES: Readonly<Record<string, string>> = {
+const TITLES: Readonly<Record<DoorName, string>> = {
   internet: 'the merchant listener',
   dedicated: 'the listener of the dedicated line',
   balancer: 'the listener of the balancers',
 };
-const VARIABLES: Readonly<Record<string, string>> = { internet: 'HUFU_PORT_INTERNET', dedicated: 'HUFU_PORT_DEDICATED' };
+const VARIABLES: Readonly<Partial<Record<DoorName, string>>> = { internet: 'HUFU_PORT_INTERNET', dedicated: 'HUFU_PORT_DEDICATED' };
 
 /** Opens them; when one cannot, those before it are closed again. */
 export async function openDoors(options: DoorsOptions): Promise<Doors> {
   const { dedicated, balancer } = options.config.listeners;
-  const open: Listener[] = [];
+  const open: Door[] = [];
   const drain = async (timeoutMs: number): Promise<void> => {
-    await Promise.all(open.map((listener) => listener.drain(timeoutMs)));
+    await Promise.all(open.map(({ listener }) => listener.drain(timeoutMs)));
   };
-  const listen = async (doorOptions: InternetOptions): Promise<number> => {
-    const { name, address, port } = doorOptions;
-    const where = { name: TITLES[name] ?? name, address, port, variable: VARIABLES[name] ?? `listeners.${name}.port` };
-    const listener = await tellListenProblems(where, () => listenInternet(doorOptions));
-    open.push(listener);
-    return listener.port;
+  const openOne = async (name: DoorName): Promise<number> => {
+    const door = await openDoor(options, name);
+    open.push(door);
+    return door.listener.port;
   };
   try {
-    const internet = await listen(internetOptions(options));
+    const internet = await openOne('internet');
     const ports = {
       internet,
-      ...(dedicated && { dedicated: await listen(dedicatedOptions(options, dedicated)) }),
-      ...(balancer && { balancer: await listen(balancerOptions(options, balancer)) }),
+      ...(dedicated && { dedicated: await openOne('dedicated') }),
+      ...(balancer && { balancer: await openOne('balancer') }),
     };
-    return { ports, drain, closeUnserved: () => open.reduce((closed, listener) => closed + listener.closeUnserved(), 0) };
+    return {
+      ports,
+      drain,
+      closeUnserved: () => open.reduce((closed, { listener }) => closed + listener.closeUnserved(), 0),
+      prepare: (config, authorities) => {
+        const ready = open.map((door) => door.prepare(config, authorities));
+        return () => ready.reduce((closed, exchange) => closed + exchange(), 0);
+      },
+    };
   } catch (error) {
     await drain(0);
     throw error;
   }
 }
 
-type Row<Name extends 'dedicated' | 'balancer'> = NonNullable<GatewayConfig['listeners'][Name]>;
+async function openDoor(options: DoorsOptions, name: DoorName): Promise<Door> {
+  const { config } = options;
+  const { address, port } = rowOf(config, name) as Row;
+  let now = readMaterial(config, options.authorities, name);
+  const where = { name: TITLES[name], address, port, variable: VARIABLES[name] ?? `listeners.${name}.port` };
+  const listener = await tellListenProblems(where, () => listenInternet(listenerOptions(options, name, () => now)));
+  return {
+    listener,
+    prepare: (nextConfig, authorities) => {
+      const next = readMaterial(nextConfig, authorities, name, now);
+      const exchange = sameTls(now.tls, next.tls) ? () => undefined : usable(name, () => listener.prepare(next.tls));
+      return () => {
+        exchange();
+        now = next;
+        return listener.closeUntrusted();
+      };
+    },
+  };
+}
+
+/** What OpenSSL says of certificates and keys becomes a line for people. */
+function usable<T>(name: DoorName, step: () => T): T {
+  try {
+    return step();
+  } catch (cause) {
+    throw new UserError(`listeners.${name}: its certificates, keys or authorities cannot be used: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function listenerOptions(options: DoorsOptions, name: DoorName, now: () => DoorMaterial): InternetOptions {
+  const { internet, dedicated, balancer } = options.config.listeners;
+  const common = { ...commonOptions(options, name), ...now().tls, isTrusted: (peer: Peer) => isTrustedBy(now().trusted, peer) };
+  const readMerchant = (socket: TLSSocket) => readPeer(socket, now().trusted, nowMs());
+  if (name === 'balancer' && balancer) return balancerOptions(balancer, common, now);
+  // The same door with another name, address and channel: nothing is skipped on it.
+  if (name === 'dedicated' && dedicated) return { ...dedicated, ...common, channel: 'dedicated', readPeer: readMerchant };
+  return { ...internet, ...common, channel: 'internet', readPeer: readMerchant };
+}
 
 /** What all doors have in common. */
-function commonOptions({ stages, revocation, metrics, event, log, ticketSecret }: DoorsOptions, listener: string) {
+function commonOptions({ stages, revocation, metrics, event, log, ticketSecret }: DoorsOptions, listener: DoorName) {
   return {
     name: listener,
     ticketSecret,
-    hosts: revocation.snapshot().hosts,
     bodyBytesMax: () => revocation.snapshot().bodyBytesMax,
     isServed: (peer: Peer) => isServed(peer, revocation.registers(), nowMs()),
     handle: (arrived: Parameters<InternetOptions['handle']>[0]) => handle(arrived, stages),
@@ -105,69 +158,27 @@ function commonOptions({ stages, revocation, metrics, event, log, ticketSecret }
   };
 }
 
-function internetOptions(options: DoorsOptions): InternetOptions {
-  const { internet } = options.config.listeners;
-  const authorities = authoritiesOf(options, internet.authorities);
-  return {
-    ...internet,
-    ...commonOptions(options, 'internet'),
-    ...proving(authorities),
-    channel: 'internet',
-    certificates: readCertificates(internet),
-  };
-}
-
-/** The same door with another name, address and channel: nothing is skipped on it. */
-function dedicatedOptions(options: DoorsOptions, dedicated: Row<'dedicated'>): InternetOptions {
-  const authorities = authoritiesOf(options, dedicated.authorities);
-  return {
-    ...dedicated,
-    ...commonOptions(options, 'dedicated'),
-    ...proving(authorities),
-    channel: 'dedicated',
-    certificates: readCertificates(dedicated),
-  };
-}
-
 /** TLS is spoken with the balancer, and each request says whose it is. Its connections are not those of one merchant, so only their sum is bounded. */
-function balancerOptions(options: DoorsOptions, balancer: Row<'balancer'>): InternetOptions {
+function balancerOptions(
+  balancer: NonNullable<GatewayConfig['listeners']['balancer']>,
+  common: ReturnType<typeof commonOptions> & TlsMaterial & Pick<InternetOptions, 'isTrusted'>,
+  now: () => DoorMaterial,
+): InternetOptions {
   const { connectionsMax } = balancer;
-  const ours = authoritiesOf(options, balancer.balancerAuthorities);
-  const authorities = authoritiesOf(options, balancer.authorities);
   const header = { name: balancer.header, form: balancer.form };
   return {
     ...balancer,
-    ...commonOptions(options, 'balancer'),
+    ...common,
     ...BALANCED,
     connectionsPerAddressMax: connectionsMax,
     connectionsPerCertificateMax: connectionsMax,
     channel: 'internet',
-    certificates: readCertificates(balancer),
-    authorities: trustOptions(ours).ca,
     // The balancer is none of the merchants: whose a request is, and whether it is served, is asked request by request.
     isServed: () => true,
-    readPeer: (socket) => readBalancer(socket, ours, balancer.balancers, nowMs()),
+    readPeer: (socket) => readBalancer(socket, now().trusted, now().pins, nowMs()),
     findForwardedPeer: ({ rawHeaders }, peer) => {
       const der = isWithinValidity(peer, nowMs()) ? findForwarded(rawHeaders, header) : undefined;
-      return der && readForwardedPeer(der, authorities, nowMs());
+      return der && readForwardedPeer(der, now().forwarded, nowMs());
     },
   };
-}
-
-const authoritiesOf = ({ authorities }: DoorsOptions, names: readonly string[]): ListenerAuthority[] =>
-  authorities.filter(({ name }) => names.includes(name));
-
-const proving = (authorities: readonly ListenerAuthority[]): Pick<InternetOptions, 'authorities' | 'readPeer'> => ({
-  authorities: trustOptions(authorities).ca,
-  readPeer: (socket) => readPeer(socket, authorities, nowMs()),
-});
-
-function readCertificates(
-  listener: GatewayConfig['listeners']['internet'] | Row<'dedicated' | 'balancer'>,
-): [ServerCertificate, ...ServerCertificate[]] {
-  const read = ({ certificate, key }: ServerCertificate): ServerCertificate => ({
-    certificate: readFileSync(certificate, 'utf8'),
-    key: readFileSync(key, 'utf8'),
-  });
-  return [read(listener), ...listener.certificates.map(read)];
 }

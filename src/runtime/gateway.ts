@@ -2,14 +2,14 @@ import { isIPv6 } from 'node:net';
 import type { Standing } from '../admission/admit.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { createCore } from '../forward/core-client.ts';
-import { loadAuthorities } from '../identity/authorities.ts';
 import { loadKeyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { listenStatus, type Readiness, type StatusListener } from '../listeners/status.ts';
 import { createEvent } from '../pipeline/event.ts';
-import { type DoorPorts, type Doors, openDoors } from './doors.ts';
+import { type DoorPorts, openDoors } from './doors.ts';
+import { followTrust } from './follow-trust.ts';
 import { tellListenProblems } from './listen-problems.ts';
 import { openRevocation } from './revocation.ts';
 import { wireStages } from './stages.ts';
@@ -43,16 +43,16 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     production: config.profile === 'production',
     nowMs: systemClock.nowMs(),
   });
-  const authorities = loadAuthorities(config.authorities, config.identity);
-  let doors: Doors | undefined;
+  const trust = followTrust(config, (closed) => metrics.closedConnections.inc(closed));
   const revocation = await openRevocation({
     config,
     readConfig: options.readConfig ?? (() => config),
-    authorities,
+    authorities: () => trust.current().authorities,
+    prepare: trust.prepare,
     openState: (merchantNumbers) => openState(config, keyring, merchantNumbers, { log, alarm: event.alarm }),
     event,
     metrics,
-    closeUnserved: () => doors?.closeUnserved() ?? 0,
+    closeUnserved: trust.closeUnserved,
   });
   const { state, standing } = revocation;
   const core = createCore(config.core);
@@ -67,16 +67,15 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     await state.keeper.look(); // before the listeners open, every journal of this host is replayed into the store
     await revocation.look(); // and every ban is known
     const opened = await openDoors({
-      config,
+      ...trust.current(),
       stages,
       revocation,
-      authorities,
       metrics,
       event,
       log,
       ticketSecret: keyring.ticketSecret.key,
     });
-    doors = opened;
+    trust.hold(opened);
     let draining = false;
     const status = await startStatus(config, () => [...readinessOf(state, standing()), drainingOf(draining)], metrics).catch(
       async (error) => {

@@ -7,6 +7,8 @@ export type ReloadOptions = {
   readonly config: GatewayConfig;
   /** Reads gateway.yaml anew; throws a UserError with everything that is wrong. */
   readonly readConfig: () => GatewayConfig;
+  /** Makes ready what hangs on the configuration besides the registry; what is returned puts it in use. Throws a UserError when it cannot be used. */
+  readonly prepare: (config: GatewayConfig) => () => void;
   /** The new configuration is in use. */
   readonly onTaken: (config: GatewayConfig) => Promise<void>;
   readonly onRefused: (problem: string) => void;
@@ -22,9 +24,21 @@ export type Registry = {
 };
 
 /** What takes effect by a reload; everything else of gateway.yaml is joined to sockets, files and processes that are open. */
-const RELOADED: readonly string[] = ['file', 'hosts', 'operations', 'plans', 'merchants', 'blocked', 'revocation', 'authorities'];
+const RELOADED: readonly string[] = [
+  'file',
+  'hosts',
+  'operations',
+  'plans',
+  'merchants',
+  'blocked',
+  'revocation',
+  'authorities',
+  'identity',
+];
+/** The same for the keys of a listener. */
+const RELOADED_OF_LISTENER: readonly string[] = ['certificate', 'key', 'certificates', 'authorities', 'balancerAuthorities', 'balancers'];
 
-/** Merchants, plans, operations, hosts, blocked certificates and CRLs, read whole and swapped whole. Throws a UserError at the first load. */
+/** Merchants, plans, operations, hosts, certificates, authorities, blocked certificates and CRLs, read whole and swapped whole. Throws a UserError at the first load. */
 export function createRegistry(options: ReloadOptions): Registry {
   let snapshot = loadRegistry(options.config);
   let reloading: Promise<string> = Promise.resolve('');
@@ -32,7 +46,10 @@ export function createRegistry(options: ReloadOptions): Registry {
   const reloadOnce = async (): Promise<string> => {
     try {
       const config = options.readConfig();
-      snapshot = loadRegistry(config);
+      const next = loadRegistry(config);
+      const exchange = options.prepare(config);
+      snapshot = next;
+      exchange();
       const deferred = findDeferred(options.config, config);
       if (deferred.length > 0) options.onDeferred(deferred);
       await options.onTaken(config);
@@ -55,11 +72,8 @@ export function createRegistry(options: ReloadOptions): Registry {
 }
 
 function findDeferred(started: GatewayConfig, now: GatewayConfig): string[] {
-  const withoutLists = ({ authorities }: GatewayConfig) => authorities.map(({ name, certificates }) => ({ name, certificates }));
   const keys = (Object.keys(now) as (keyof GatewayConfig)[]).filter((key) => !RELOADED.includes(key));
-  const differs = (a: unknown, b: unknown): boolean => JSON.stringify(a) !== JSON.stringify(b);
-  return [
-    ...keys.filter((key) => differs(started[key], now[key])),
-    ...(differs(withoutLists(started), withoutLists(now)) ? ['authorities'] : []),
-  ];
+  const text = (config: GatewayConfig, key: keyof GatewayConfig): string =>
+    JSON.stringify(config[key], (name, value) => (key === 'listeners' && RELOADED_OF_LISTENER.includes(name) ? undefined : value));
+  return keys.filter((key) => text(started, key) !== text(now, key));
 }

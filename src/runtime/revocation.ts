@@ -19,7 +19,9 @@ type AnnouncingState = Awaited<ReturnType<typeof openState>>;
 export type RevocationOptions = {
   readonly config: GatewayConfig;
   readonly readConfig: () => GatewayConfig;
-  readonly authorities: readonly ListenerAuthority[];
+  readonly authorities: () => readonly ListenerAuthority[];
+  /** Makes the listeners ready for another configuration; see createRegistry. */
+  readonly prepare: (config: GatewayConfig) => () => void;
   /** Opened once the registry is there, since the store's slots are named by its merchants. */
   readonly openState: (merchantNumbers: () => readonly string[]) => Promise<AnnouncingState>;
   readonly event: Event;
@@ -118,12 +120,13 @@ function followLists({ config, authorities, event, metrics }: RevocationOptions)
 }
 
 function openRegistry(
-  { config, readConfig, event, metrics }: RevocationOptions,
+  { config, readConfig, prepare, event, metrics }: RevocationOptions,
   onTaken: (config: GatewayConfig) => Promise<void>,
 ): ReturnType<typeof createRegistry> {
   return createRegistry({
     config,
     readConfig,
+    prepare,
     onTaken: (next) => {
       metrics.reloads.inc({ result: 'taken' });
       return onTaken(next);

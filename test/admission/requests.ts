@@ -76,6 +76,7 @@ export function paymentOf(changes: Partial<Opened> = {}, rules = RULES): Opened 
     peer: {
       thumbprint: 't',
       bindingKey: 'b',
+      trust: 't',
       subject: 'CN=m',
       serialNumber: '01',
       authority: 'a',

@@ -33,7 +33,7 @@ function prepare(options: { source?: string; graceHours?: number; crlBytesMax?: 
   const open = () => {
     const reader = createCrlReader({ directory: join(directory, 'kept'), bounds: () => bounds });
     const onAlarm = (line: string) => void alarms.push(line);
-    const crls = createCrls({ authorities, reader, nowMs: () => clock.nowMs, onAlarm, onTaken: () => {} });
+    const crls = createCrls({ authorities: () => authorities, reader, nowMs: () => clock.nowMs, onAlarm, onTaken: () => {} });
     crls.follow({
       authorities: [{ name: 'merchants', crls: [file] }],
       revocation: { refreshSeconds: 60, graceHours: options.graceHours ?? 24 },

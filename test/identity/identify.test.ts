@@ -36,6 +36,7 @@ const registers: Registers = { snapshot: snapshotWith(), bans: foldBans([]), crl
 const NOT_BEFORE_MS = 1_000_000;
 const NOT_AFTER_MS = 2_000_000;
 const peerOf = (bindingKey: string, changes: Partial<Peer> = {}): Peer => ({
+  trust: 'merchants',
   thumbprint: 't',
   bindingKey,
   subject: 's',

@@ -69,6 +69,7 @@ for (const number of ['800000000000001', '800000000000002']) {
       subject: leaf.subject,
       serialNumber: certificate.serialNumber,
       authority: 'merchants',
+      trust: server.authorities[0]?.trust,
       keyid: leaf.keyid,
       publicKey: certificate.publicKey,
       notBeforeMs: certificate.validFromDate.getTime(),

@@ -15,6 +15,8 @@ import { ask, clientOf, type Door, handshake, openDoor } from './door.ts';
 
 const HOSTS = new Set(['localhost', '127.0.0.1', 'pay.example', 'line.bank.example']);
 const DAY_MS = 86_400_000;
+/** Noon of some day: what is about midnight must not hang on when the test runs. */
+const NOON_MS = Date.UTC(2026, 10, 23, 12);
 
 async function serverPair(pki: Pki, hosts: readonly string[], kind: KeyKind) {
   const authority = pki.read('server-authority');
@@ -48,7 +50,7 @@ describe('several server certificates', () => {
       await serverPair(pki, ['pay.example'], 'rsa-2048'),
       await serverPair(pki, ['*.bank.example'], 'p-384'),
     ];
-    door = await openDoor(pki, { hosts: HOSTS, certificates });
+    door = await openDoor(pki, { hosts: HOSTS, certificates, nowMs: () => NOON_MS });
   });
   after(async () => {
     await door.close();
@@ -137,7 +139,7 @@ describe('several server certificates', () => {
     test(`${maxVersion}: a session is resumed, at this door and at another process's, and only for its own name`, async () => {
       const session = await sessionOf(door.port, { maxVersion });
       assert.deepEqual(await resumes(door.port, session, { maxVersion }), [true, 200]);
-      const twin = await openDoor(pki, { hosts: HOSTS, certificates });
+      const twin = await openDoor(pki, { hosts: HOSTS, certificates, nowMs: () => NOON_MS });
       assert.deepEqual(await resumes(twin.port, session, { maxVersion }), [true, 200]);
       await twin.close();
       const [reused] = await resumes(door.port, session, { maxVersion, servername: 'pay.example' }, 'pay.example');
@@ -156,7 +158,7 @@ describe('several server certificates', () => {
         loadAuthorities([{ name: 'merchants', certificates: [pki.read('merchants-authority').certificate] }]),
       ).ca;
       const secret = Buffer.alloc(32, 7).toString('hex');
-      child.send(JSON.stringify({ name: 'internet', hosts: [...HOSTS], certificates, authorities, secret }));
+      child.send(JSON.stringify({ name: 'internet', hosts: [...HOSTS], certificates, authorities, secret, atMs: NOON_MS }));
       const [port] = (await once(child, 'message')) as [number];
       const socket = await handshake({ ...clientOf(pki), port, session, maxVersion });
       assert.equal(socket.isSessionReused(), true);
@@ -166,20 +168,36 @@ describe('several server certificates', () => {
       await exited;
     });
 
-    const elsewhere: readonly (readonly [Partial<InternetOptions>, string])[] = [
-      [{ name: 'dedicated' }, 'another listener'],
-      [{ ticketSecret: Buffer.alloc(32, 8) }, 'another secret'],
-      [{ nowMs: () => Date.now() + DAY_MS }, 'another day'],
-      [{ nowMs: () => Date.now() - DAY_MS }, 'the day before'],
+    const elsewhere: readonly (readonly [Partial<InternetOptions>, boolean, string])[] = [
+      [{ name: 'dedicated' }, false, 'another listener'],
+      [{ ticketSecret: Buffer.alloc(32, 8) }, false, 'another secret'],
+      [{ nowMs: () => NOON_MS + DAY_MS / 2 - 1 }, true, 'the end of the same day'],
+      [{ nowMs: () => NOON_MS + DAY_MS / 2 }, true, 'midnight: the key of yesterday still opens'],
+      [{ nowMs: () => NOON_MS + DAY_MS / 2 + 7_199_999 }, true, 'two hours later, but a millisecond'],
+      [{ nowMs: () => NOON_MS + DAY_MS / 2 + 7_200_000 }, false, 'two hours after midnight: no session of yesterday lives so long'],
+      [{ nowMs: () => NOON_MS + 1.5 * DAY_MS }, false, 'the midnight after: two days are too many'],
+      [{ nowMs: () => NOON_MS - DAY_MS }, false, 'the day before'],
     ];
-    for (const [more, why] of elsewhere) {
-      test(`${maxVersion}: no resumption at ${why}, only a full handshake`, async () => {
+    for (const [more, isResumed, why] of elsewhere) {
+      test(`${maxVersion}: ${isResumed ? 'a' : 'no'} resumption at ${why}`, async () => {
         const session = await sessionOf(door.port, { maxVersion });
-        const other = await openDoor(pki, { hosts: HOSTS, certificates, ...more });
-        assert.deepEqual(await resumes(other.port, session, { maxVersion }), [false, 200]);
+        const other = await openDoor(pki, { hosts: HOSTS, certificates, nowMs: () => NOON_MS, ...more });
+        assert.deepEqual(await resumes(other.port, session, { maxVersion }), [isResumed, 200]);
         await other.close();
       });
     }
+
+    test(`${maxVersion}: who resumes with a ticket of yesterday has it renewed, and the new one ends with the window too`, async () => {
+      let nowMs = NOON_MS + DAY_MS / 2 + 3_600_000;
+      const session = await sessionOf(door.port, { maxVersion });
+      const other = await openDoor(pki, { hosts: HOSTS, certificates, nowMs: () => nowMs });
+      // TLS 1.2 keeps its ticket.
+      const later = maxVersion === 'TLSv1.3' ? await sessionOf(other.port, { maxVersion, session }) : session;
+      nowMs += 3_600_000;
+      assert.deepEqual(await resumes(other.port, later, { maxVersion }), [false, 200]);
+      assert.deepEqual(await resumes(other.port, await sessionOf(other.port, { maxVersion }), { maxVersion }), [true, 200]);
+      await other.close();
+    });
 
     test(`${maxVersion}: a change of the trusted authorities ends every ticket`, async () => {
       const session = await sessionOf(door.port, { maxVersion });
