@@ -7,9 +7,10 @@ Examples:
   hufu reload                    after files were edited by hand or distributed
   hufu reload --reason "new plans of November"
 
-Merchants, plans, operations, hosts, blocked certificates and CRLs are read anew by every running gateway, as a whole: what is wrong
-is told, and the old configuration stays in use. Everything else of gateway.yaml takes effect at the next start. A single gateway
-does the same on SIGHUP.`;
+Merchants, plans, operations, hosts, blocked certificates and CRLs, the listeners' certificates and keys, and the authorities are read
+anew by every running gateway, as a whole: what is wrong is told, and the old configuration stays in use. Open connections go on,
+except those of an authority that is gone. Everything else of gateway.yaml takes effect at the next start. A single gateway does the
+same on SIGHUP.`;
 
 /** `hufu reload`: every gateway on the store reads its files anew. */
 export function createCommand(): Command {

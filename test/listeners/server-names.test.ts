@@ -187,18 +187,6 @@ describe('several server certificates', () => {
       });
     }
 
-    test(`${maxVersion}: who resumes with a ticket of yesterday has it renewed, and the new one ends with the window too`, async () => {
-      let nowMs = NOON_MS + DAY_MS / 2 + 3_600_000;
-      const session = await sessionOf(door.port, { maxVersion });
-      const other = await openDoor(pki, { hosts: HOSTS, certificates, nowMs: () => nowMs });
-      // TLS 1.2 keeps its ticket.
-      const later = maxVersion === 'TLSv1.3' ? await sessionOf(other.port, { maxVersion, session }) : session;
-      nowMs += 3_600_000;
-      assert.deepEqual(await resumes(other.port, later, { maxVersion }), [false, 200]);
-      assert.deepEqual(await resumes(other.port, await sessionOf(other.port, { maxVersion }), { maxVersion }), [true, 200]);
-      await other.close();
-    });
-
     test(`${maxVersion}: a change of the trusted authorities ends every ticket`, async () => {
       const session = await sessionOf(door.port, { maxVersion });
       const authorities = ['merchants-authority', 'authority', 'signing-authority'].map((path) => pki.read(path).certificatePem);
