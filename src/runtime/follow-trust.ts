@@ -1,5 +1,5 @@
 import type { GatewayConfig } from '../config/schema.ts';
-import { type ListenerAuthority, loadAuthorities } from '../identity/authorities.ts';
+import { type ListenerAuthority, loadAuthorities, sameAuthorities } from '../identity/authorities.ts';
 import type { Doors } from './doors.ts';
 
 type Current = { readonly config: GatewayConfig; readonly authorities: readonly ListenerAuthority[] };
@@ -21,7 +21,9 @@ export function followTrust(config: GatewayConfig, onClosed: (connections: numbe
   return {
     current: () => current,
     prepare: (next) => {
-      const authorities = loadAuthorities(next.authorities, next.identity);
+      const loaded = loadAuthorities(next.authorities, next.identity);
+      // What was verified under a list is remembered with the list.
+      const authorities = sameAuthorities(current.authorities, loaded) ? current.authorities : loaded;
       const exchange = doors?.prepare(next, authorities);
       return () => {
         current = { config: next, authorities };

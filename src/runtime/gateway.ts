@@ -56,6 +56,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   });
   const { state, standing } = revocation;
   const core = createCore(config.core);
+  const authorities = () => trust.current().authorities;
   const { stages, sweep } = wireStages({ config, keyring, authorities, ...revocation, core, event });
   const closeBehind = async (timeoutMs: number) => {
     sweep.stop();

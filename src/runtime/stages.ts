@@ -27,7 +27,7 @@ export type Wiring = {
   readonly keyring: Keyring;
   readonly snapshot: () => Snapshot;
   /** Whoever may have issued a certificate that comes in a message. */
-  readonly authorities: readonly ListenerAuthority[];
+  readonly authorities: () => readonly ListenerAuthority[];
   /** What an identity hangs on, as it stands now. */
   readonly registers: () => Registers;
   /** What admission may count on: the store's epoch, and that no operator's change has passed this process by. */
@@ -66,7 +66,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
     verify: (routed) => {
       const { findKey, findRegistered, hosts } = snapshot();
       const find = (keyid: string) => findKey(keyid) ?? findConnectionKey(keyid, routed.peer, routed.merchant);
-      const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities, registers(), nowMs());
+      const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities(), registers(), nowMs());
       return verifySignature(routed, { findKey: find, findRegistered, checkSigner, hosts, nowMs: nowMs() });
     },
     open,
