@@ -68,7 +68,7 @@ export async function askFaulty(sender: Sender, { bytes, request }: Wire, fault:
       config,
       keyring,
       snapshot: () => snapshot,
-      authorities: [],
+      authorities: () => [],
       registers,
       standing: state.keeper.standing,
       core,
