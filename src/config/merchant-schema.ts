@@ -111,6 +111,10 @@ export const MERCHANT = entry({
         { mchid: text(OPTIONAL, /^[0-9]{1,32}$/, 'digits (in quotes)', 'mchid that its requests name; default: the merchant number') },
         'WeChat Pay (微信支付) form.',
       ),
+      'alipay-v3': section(
+        { appId: text(OPTIONAL, /^[0-9]{1,32}$/, 'digits (in quotes)', 'app_id that its requests name; default: the merchant number') },
+        'Alipay (支付宝) v3 form.',
+      ),
     },
     'What the schemes of `signatures` need to know.',
   ),

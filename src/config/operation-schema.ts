@@ -46,6 +46,13 @@ export const X_HUFU = entry({
     OPTIONAL,
     'whether an Idempotency-Key is needed; always on A2 writes, which is the default there',
   ),
+  idempotencyFrom: list(
+    text(REQUIRED, /^(path:[A-Za-z][A-Za-z0-9_]*|(\/([^~/]|~[01])*)+)$/, 'a JSON pointer or path:NAME', 'a value that is always there'),
+    OPTIONAL,
+    1,
+    'values that name the business order, such as [/orderNo]: the key of requests whose signature scheme signs no Idempotency-Key',
+    8,
+  ),
   merchant: list(
     pointer(REQUIRED, 'a place in the body'),
     [],

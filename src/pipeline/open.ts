@@ -4,6 +4,8 @@ import { Refusal } from '../protocol/errors.ts';
 import { allHeaders, HEADER } from '../protocol/headers.ts';
 import type { Opened, Verified } from '../protocol/messages.ts';
 import type { Problem } from '../protocol/operation.ts';
+import { schemeOf } from '../signature/schemes.ts';
+import { signedIdempotencyKey } from './signed-key.ts';
 
 /** At most this many problems are told at once. */
 const PROBLEMS_MAX = 10;
@@ -45,9 +47,9 @@ function readQuery(target: string): [string, string][] {
     });
 }
 
-function readIdempotencyKey({ operation, rawHeaders }: Verified): string | undefined {
+function readIdempotencyKey({ operation, scheme, rawHeaders }: Verified): string | undefined {
   const keys = allHeaders(rawHeaders, HEADER.idempotencyKey);
-  if (operation.idempotency === 'none') return undefined;
+  if (operation.idempotency === 'none' || !schemeOf(scheme).coversHeaders) return undefined;
   if (keys.length !== 1 || !IDEMPOTENCY_KEY.test(keys[0] as string)) throw new Refusal('IDEMPOTENCY_KEY_REQUIRED');
   return keys[0];
 }
@@ -68,7 +70,7 @@ export function open(verified: Verified): Opened {
   const value = operation.hasBody ? readBody(body, rawHeaders) : undefined;
   checkSchema([...operation.checkParameters(pathParameters, readQuery(target)), ...(operation.hasBody ? operation.checkBody(value) : [])]);
   checkMerchantFields(verified, value);
-  const idempotencyKey = readIdempotencyKey(verified);
+  const idempotencyKey = readIdempotencyKey(verified) ?? signedIdempotencyKey(verified, value);
   const amountFen = operation.amount === undefined ? undefined : findAt(value, operation.amount);
   const currency = operation.currency === undefined ? undefined : findAt(value, operation.currency);
   return {

@@ -77,6 +77,8 @@ export type KeySource = (typeof KEY_SOURCES)[number];
 export type SignatureOptions = {
   /** `mchid` that requests name instead of the merchant number. */
   readonly 'wechatpay-v3': { readonly mchid?: string | undefined };
+  /** `app_id` that requests name instead of the merchant number. */
+  readonly 'alipay-v3': { readonly appId?: string | undefined };
 };
 
 export type Merchant = {

@@ -50,6 +50,8 @@ export type Operation = {
   readonly window?: { readonly fromMinute: number; readonly toMinute: number };
   /** `required` on every write of level A2. */
   readonly idempotency: 'required' | 'none';
+  /** Signed values that make the key where a signature scheme signs no Idempotency-Key: body pointers and `path:name`. */
+  readonly idempotencyFrom?: readonly (JsonPointer | `path:${string}`)[];
   /** Body pointers whose value must equal the identity's merchant number. */
   readonly merchant: readonly JsonPointer[];
   readonly amount?: JsonPointer;

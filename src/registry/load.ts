@@ -5,6 +5,7 @@ import { type ConfigurationProblem, checkNone, type Report } from '../config/pro
 import type { GatewayConfig } from '../config/schema.ts';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import { ALGORITHM_NAMES, type AlgorithmName, findKeyProblem } from '../protocol/algorithms.ts';
+import { SCHEME_ANSWERS } from '../protocol/scheme-names.ts';
 import { loadBlocked } from './blocked.ts';
 import { indexKeys } from './key-index.ts';
 import { findOddRules, findUnlimited } from './lint.ts';
@@ -72,14 +73,13 @@ function checkAnswerAlgorithms(config: GatewayConfig, { byNumber, sources }: Mer
   const keys = config.answers.keys.map(({ certificate }) => findCertificate(certificate)?.facts.publicKey);
   if (keys.includes(undefined)) return;
   const able = new Set<AlgorithmName>(ALGORITHM_NAMES.filter((name) => keys.some((key) => key && findKeyProblem(name, key) === undefined)));
-  for (const { number, answerAlgorithm } of byNumber.values()) {
+  for (const { number, answerAlgorithm, signatures } of byNumber.values()) {
+    const source = sources.get(number) as NonNullable<ReturnType<typeof sources.get>>;
+    const unable = [...signatures].find((name) => SCHEME_ANSWERS[name].some((algorithm) => !able.has(algorithm)));
+    if (unable)
+      report(source.problem(['signatures'], `answers under ${unable} need an RSA key, and answers.keys in gateway.yaml has none`));
     if (!able.has(answerAlgorithm))
-      report(
-        (sources.get(number) as NonNullable<ReturnType<typeof sources.get>>).problem(
-          ['answers', 'algorithm'],
-          `no key of answers.keys in gateway.yaml can sign with ${answerAlgorithm}`,
-        ),
-      );
+      report(source.problem(['answers', 'algorithm'], `no key of answers.keys in gateway.yaml can sign with ${answerAlgorithm}`));
   }
 }
 

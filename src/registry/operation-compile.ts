@@ -3,6 +3,7 @@ import type { Report } from '../config/problems.ts';
 import type { Operation, OutcomeRule } from '../protocol/operation.ts';
 import { type Answers, compileAnswers, compileOrTell, compileOutcome, compileRepeat, readJsonContent } from './operation-answers.ts';
 import { checkBodyPointers, checkExtension, isGuardedWrite, readExtension } from './operation-extension.ts';
+import { checkIdempotencyFrom } from './operation-idempotency.ts';
 import { compileParameters } from './operation-parameters.ts';
 import { checkKeys, child, followed, type Place, tellAt } from './place.ts';
 import { dataClassesOf } from './schema-walk.ts';
@@ -56,6 +57,7 @@ export function compileOperation(
     checkParameters: parameters.checkParameters,
     checkAnswer,
   };
+  checkIdempotencyFrom(hufu, extension, operation, body, report);
   return { operation, place, extension, body, answers, notFound };
 }
 
@@ -67,6 +69,7 @@ function plainFacts(extension: HufuExtension, method: Operation['method']) {
     channels,
     ...(window && { window: { fromMinute: minuteOf(window.from), toMinute: minuteOf(window.to) } }),
     idempotency: extension.idempotency ?? (isGuardedWrite(method, extension) ? 'required' : 'none'),
+    ...(extension.idempotencyFrom && { idempotencyFrom: extension.idempotencyFrom }),
     merchant,
     ...(amount !== undefined && { amount }),
     ...(currency !== undefined && { currency }),

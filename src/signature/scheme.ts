@@ -21,7 +21,7 @@ export type SchemeAnswer = {
   readonly status: number;
   readonly body: Buffer;
   readonly nowMs: number;
-  /** The first of our keys for an algorithm; `hufu check` has made sure of those the scheme names in `answerAlgorithms`. */
+  /** The first of our keys for an algorithm; `hufu check` has made sure of those in SCHEME_ANSWERS. */
   readonly findSigner: (algorithm: AlgorithmName) => AnswerSigner | undefined;
 };
 
@@ -48,8 +48,6 @@ export type Scheme = {
   readonly isPresent: (request: Pick<SignedMessage, 'rawHeaders' | 'body'>) => boolean;
   /** Reads what the request presents. Throws SIGNATURE_MISSING, SIGNATURE_INVALID, SIGNATURE_COVERAGE, KEY_UNKNOWN, MERCHANT_MISMATCH or HTTP_INVALID. */
   readonly present: (request: SchemeRequest, hosts: ReadonlySet<string>) => Presented;
-  /** The algorithms that signAnswer needs a key of ours for. */
-  readonly answerAlgorithms: readonly AlgorithmName[];
   /** Headers, flat, that sign an answer the way this scheme does, beside our own signature; for requests that verified. */
   readonly signAnswer?: (answer: SchemeAnswer) => string[] | Promise<string[]>;
 };

@@ -1,6 +1,7 @@
 import { Refusal } from '../protocol/errors.ts';
 import type { SchemeName } from '../protocol/scheme-names.ts';
 import type { Scheme, SchemeRequest } from './scheme.ts';
+import { ALIPAY_V3 } from './schemes/alipay-v3.ts';
 import { RFC9421 } from './schemes/rfc9421.ts';
 import { WECHATPAY_V3 } from './schemes/wechatpay-v3.ts';
 
@@ -8,6 +9,7 @@ import { WECHATPAY_V3 } from './schemes/wechatpay-v3.ts';
 const SCHEMES: Readonly<Record<SchemeName, Scheme>> = {
   rfc9421: RFC9421,
   'wechatpay-v3': WECHATPAY_V3,
+  'alipay-v3': ALIPAY_V3,
 };
 const ALL: readonly Scheme[] = Object.values(SCHEMES);
 

@@ -48,7 +48,6 @@ export const RFC9421: Scheme = {
   coversHeaders: true,
   coversMerchant: true,
   bound: 'member',
-  answerAlgorithms: [],
   isPresent: ({ rawHeaders }) =>
     findHeader(rawHeaders, HEADER.signatureInput) !== undefined || findHeader(rawHeaders, HEADER.signature) !== undefined,
   present,
