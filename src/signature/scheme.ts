@@ -6,7 +6,7 @@ import type { SignedMessage } from './coverage.ts';
 import type { Presented } from './presented.ts';
 
 /** A request as a scheme reads it: its bytes, and the merchant that its certificate proved. */
-export type SchemeRequest = SignedMessage & { readonly merchant: Pick<Merchant, 'number' | 'signatureOptions'> };
+export type SchemeRequest = SignedMessage & { readonly body: Buffer; readonly merchant: Pick<Merchant, 'number' | 'signatureOptions'> };
 
 /** One of our keys with what schemes say about it in an answer. */
 export type AnswerSigner = {
