@@ -4,9 +4,11 @@ import { dirname } from 'node:path';
 import { configMarkdown } from '../src/config/document.ts';
 import { editorSchemas } from '../src/config/editor-schemas.ts';
 import { errorsDocument } from './errors-document.ts';
+import { mistakesDocument } from './mistakes-document.ts';
 
 const documents: Readonly<Record<string, string>> = {
   'docs/errors.md': errorsDocument(),
+  'docs/signature-doctor.md': mistakesDocument(),
   'docs/config.md': configMarkdown(),
   ...editorSchemas(),
 };

@@ -23,7 +23,7 @@ Every refusal is a problem document (RFC 9457, \`application/problem+json\`), si
 | \`retry\` | what to do next, see below |
 | \`requestId\` | name it when you ask us |
 
-Limits add \`limit\`, \`used\`, \`reserved\`, \`resetsAt\`; amounts are fen (分). \`SCHEMA_INVALID\` adds \`problems\`; \`SIGNATURE_MISMATCH\` adds the exact \`signatureBase\` we verified.
+Limits add \`limit\`, \`used\`, \`reserved\`, \`resetsAt\`; amounts are fen (分). \`SCHEMA_INVALID\` adds \`problems\`; \`SIGNATURE_MISMATCH\`, \`TIMESTAMP_SKEW\` and \`KEY_UNKNOWN\` add what we computed and the name of the mistake: [signature-doctor.md](signature-doctor.md).
 
 Unsigned are only the answers of the HTTP parser, which close the connection (400, 408, 413, 431), and connections that are closed without an answer: no certificate of ours, a failed handshake, \`CONNECT\`, a certificate whose refusals exceed its signing budget. Behind a balancer that ends TLS these closed connections are an empty 403, since a balancer would take a closed one for a broken gateway.
 

@@ -4,8 +4,10 @@ import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { printable } from '../lib/table.ts';
 import type { AlgorithmName } from '../protocol/algorithms.ts';
+import { describeBase } from '../protocol/mistakes/describe-base.ts';
+import type { OtherKey } from '../protocol/mistakes/suspect.ts';
 import type { WireRequest } from '../sdk/answer.ts';
-import { describeBase, type Explanation, explainAnswer, explainRequest } from '../sdk/explain.ts';
+import { type Explanation, explainAnswer, explainRequest } from '../sdk/explain.ts';
 import { readPinnedKeys, readPlatformKeys, type TrustedKey, thumbprintOf } from '../sdk/trust.ts';
 import { EXIT, WrongUse } from './exit.ts';
 import { findCertificatesDirectory, readTextFile, readTrust } from './merchant-files.ts';
@@ -23,6 +25,8 @@ type VerifyOptions = {
   readonly certificate?: string;
   readonly merchant?: string;
   readonly algorithm?: string;
+  readonly otherKeys?: readonly string[];
+  readonly hosts?: readonly string[];
   readonly platformCertificates?: string;
   readonly certs?: string;
   readonly at?: string;
@@ -53,6 +57,8 @@ export function createCommand(): Command {
     .option('--merchant <number>', 'the merchant: CERTS/merchants/NUMBER.crt')
     .option('--certificate <file>', "the merchant's certificate, or the public key that verifies the request")
     .option('--algorithm <name>', 'algorithm of that key, when it is not the default')
+    .option('--other-keys <files...>', 'further certificates or public keys of the merchant: tells when one of them signed instead')
+    .option('--hosts <names...>', 'names of the gateway: tells when one of them was signed instead of the Host that was sent')
     .option('--platform-certificates <file>', 'a body of GET /v1/platform-certificates: more keys for answers')
     .option('--certs <directory>', 'certificates (default: HUFU_CERTS, else ./certs)')
     .option('--at <time>', 'judge as of this time, RFC 3339 (default: now)')
@@ -73,12 +79,18 @@ function readRequestKey(pem: string, algorithm: AlgorithmName | undefined): Trus
   return readPinnedKeys([{ keyid: 'request', pem, ...(algorithm && { algorithm }) }]).get('request');
 }
 
+function readOtherKey(file: string): OtherKey {
+  const [[keyid, key] = []] = readPinnedKeys([{ keyid: file, pem: readTextFile(file, 'name certificates or public keys in PEM') }]);
+  return { keyid, ...key } as OtherKey;
+}
+
 function explainOne(options: VerifyOptions, request: WireRequest, nowMs: number): Explanation {
   const directory = findCertificatesDirectory(options.certs, process.env);
   const pem = readCertificateOption(options, directory);
   if (options.answerHeaders === undefined) {
     const key = pem === undefined ? undefined : readRequestKey(pem, readSigningOptions(options).algorithm);
-    return explainRequest(request, { nowMs, ...(key && { key }) });
+    const { otherKeys = [], hosts = [] } = options;
+    return explainRequest(request, { nowMs, hosts, otherKeys: otherKeys.map(readOtherKey), ...(key && { key }) });
   }
   if (pem === undefined) throw new WrongUse('an answer is bound to the certificate that called: name --merchant or --certificate');
   const { status, body } = { status: options.answerStatus, body: options.answerBody };
@@ -108,14 +120,15 @@ function run(options: VerifyOptions): void {
 }
 
 function explanationLines({ base, components, digest }: Explanation): string[] {
-  const { bytes, sha256 } = describeBase(base ?? '');
+  const record = base ?? '';
+  const { length, sha256 } = describeBase({ signed: Buffer.from(record, 'latin1'), record, lines: [] });
   return [
     'Components:',
     ...components.map(({ identifier, value }) => `  ${identifier}: ${value === undefined ? '(absent)' : printable(value)}`),
     `Digest of the body (${digest.bodyBytes} bytes):`,
     `  computed  ${digest.computed}`,
     `  claimed   ${digest.claimed === undefined ? '(none)' : printable(digest.claimed)}`,
-    ...(base === undefined ? [] : [`Signature base (${bytes} bytes, sha-256 ${sha256}):`, ...base.split('\n').map(printable)]),
+    ...(base === undefined ? [] : [`Signature base (${length} bytes, sha-256 ${sha256}):`, ...base.split('\n').map(printable)]),
     '',
   ];
 }
@@ -126,8 +139,9 @@ function textOf(explanation: Explanation, { explain, answerHeaders, certificate,
   const good = isProved
     ? `the ${what} verifies`
     : 'no mistake found; the signature itself was not checked (name --merchant or --certificate)';
-  const { problems } = explanation;
+  const { problems, mistakes } = explanation;
   const verdict =
     problems.length === 0 ? [styleText('green', good)] : problems.map((problem) => `${styleText('red', 'wrong:')} ${printable(problem)}`);
-  return `${[...(explain ? explanationLines(explanation) : []), ...verdict].join('\n')}\n`;
+  const names = mistakes.map(({ id }) => `mistake: ${id}`);
+  return `${[...(explain ? explanationLines(explanation) : []), ...verdict, ...names].join('\n')}\n`;
 }

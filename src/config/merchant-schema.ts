@@ -48,6 +48,12 @@ const KEY = entry({
   ),
   notBefore: moment('the key is not known before'),
   notAfter: moment('the key is not known after'),
+  environment: text(
+    OPTIONAL,
+    /^[a-z0-9][a-z0-9-]{0,31}$/,
+    'a name of a-z, 0-9 and -',
+    'the key belongs to another environment, such as test: it never counts here, and a request that was signed with it is told so',
+  ),
 });
 
 const DELEGATION = entry({

@@ -163,6 +163,19 @@ export const GATEWAY = entry({
     },
     'Signing of answers.',
   ),
+  doctor: section(
+    {
+      attemptsPerSecond: integer(
+        200,
+        1,
+        100_000,
+        'attempts/s',
+        'hashes and verifications for one certificate to find out why its signatures are wrong; beyond it they are refused without the name of the mistake',
+      ),
+      attemptsBurst: integer(400, 1, 1_000_000, 'attempts', 'how many of them at once; one wrong signature takes at most 48'),
+    },
+    'Explaining wrong signatures.',
+  ),
   flood: section(
     {
       perSecond: integer(

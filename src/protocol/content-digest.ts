@@ -37,15 +37,21 @@ export function compareDigests(digests: readonly Digest[], body: Uint8Array, bod
   return result;
 }
 
-/** Whether a Content-Digest field, spelled canonically and without duplicates, is that of the body. For answers, in the SDK. */
-export function fitsContentDigest(field: string, body: Uint8Array): boolean {
+/** The digests of a Content-Digest field; undefined unless it is spelled canonically and without duplicates. For the SDK. */
+export function readContentDigest(field: string): Digest[] | undefined {
   const members = splitMembers(field);
-  if (!members || new Set(members.map(({ label }) => label)).size !== members.length) return false;
+  if (!members || new Set(members.map(({ label }) => label)).size !== members.length) return undefined;
   const digests: Digest[] = [];
   for (const { label, text } of members) {
     const value = readByteSequence(text);
-    if (!value) return false;
+    if (!value) return undefined;
     digests.push({ algorithm: label, value });
   }
-  return compareDigests(digests, body) === 'same';
+  return digests;
+}
+
+/** Whether a Content-Digest field, spelled canonically and without duplicates, is that of the body. For answers, in the SDK. */
+export function fitsContentDigest(field: string, body: Uint8Array): boolean {
+  const digests = readContentDigest(field);
+  return digests !== undefined && compareDigests(digests, body) === 'same';
 }

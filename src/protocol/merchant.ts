@@ -15,6 +15,8 @@ export type MerchantKey = {
   readonly merchantNumbers: readonly string[];
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
+  /** The key belongs to this other environment: it is known only to be told apart, and never verifies. */
+  readonly environment?: string;
 };
 
 /** What every rule has. */

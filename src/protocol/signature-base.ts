@@ -97,6 +97,11 @@ export function signatureBase(lines: readonly (readonly [component: string, valu
   return `${base}"@signature-params": ${params}`;
 }
 
+/** The lines of a signature base, each named by its component: values hold no line feed. */
+export function baseLines(base: string): { readonly name: string; readonly bytes: Buffer }[] {
+  return base.split('\n').map((line) => ({ name: line.slice(0, line.indexOf(': ')), bytes: Buffer.from(line, 'latin1') }));
+}
+
 /** Host as it stands in a URI: lower case, without the default port of https (RFC 9421 section 2.2.3). */
 export function authorityOf(rawHeaders: readonly string[]): string {
   const host = (allHeaders(rawHeaders, 'host')[0] ?? '').toLowerCase();

@@ -5,6 +5,7 @@ import { type ConfigurationProblem, checkNone, type Report } from '../config/pro
 import type { GatewayConfig } from '../config/schema.ts';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import { ALGORITHM_NAMES, type AlgorithmName, findKeyProblem } from '../protocol/algorithms.ts';
+import type { MerchantKey } from '../protocol/merchant.ts';
 import { SCHEME_ANSWERS } from '../protocol/scheme-names.ts';
 import { loadBlocked } from './blocked.ts';
 import { indexKeys } from './key-index.ts';
@@ -101,9 +102,10 @@ function checkLimits({ byNumber, sources }: Merchants, { routable }: Operations,
 }
 
 function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations: Operations, blocked: ReadonlySet<string>): Snapshot {
-  const { byNumber, byBinding, byKeyid } = merchants;
+  const { byNumber, byBinding, byKeyid, keysByNumber } = merchants;
   const byId = new Map(operations.all.map((operation) => [operation.id, operation]));
   const nobody: readonly Binding[] = [];
+  const none: readonly MerchantKey[] = [];
   return {
     version: versionOf(config, merchants),
     hosts: new Set(config.hosts),
@@ -114,6 +116,7 @@ function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations
     blocked,
     findKey: (keyid) => byKeyid.get(keyid),
     findRegistered: indexKeys(byKeyid.values()),
+    keysOf: (number) => keysByNumber.get(number) ?? none,
     findRoute: compileRoutes(operations.routable),
     findOperation: (id) => byId.get(id),
   };

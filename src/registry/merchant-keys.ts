@@ -39,6 +39,7 @@ export function readKey(
     merchantNumbers: [number],
     notBeforeMs,
     notAfterMs,
+    ...(entry.environment !== undefined && { environment: entry.environment }),
   };
 
   function tellNoAlgorithm(key: MerchantKey['publicKey']): MerchantKey['algorithm'] | undefined {

@@ -17,6 +17,8 @@ export type Merchants = {
   readonly byNumber: ReadonlyMap<string, Merchant>;
   readonly byBinding: ReadonlyMap<string, readonly Binding[]>;
   readonly byKeyid: ReadonlyMap<string, MerchantKey>;
+  /** All keys that may sign for a merchant, and those of its other environments, which never do. */
+  readonly keysByNumber: ReadonlyMap<string, readonly MerchantKey[]>;
   /** Where each merchant is written, for what is found out later. */
   readonly sources: ReadonlyMap<string, YamlFile>;
 };
@@ -46,7 +48,7 @@ export function loadMerchants(directory: string, context: MerchantContext, repor
       report(source.problem(['number'], `merchant ${written.number} is also written in ${placeOf({ source: first, path: ['number'] })}`));
     else sources.set(written.number, source).size && byNumber.set(written.number, compileMerchant(written, source, context, report));
   }
-  return { byNumber, sources, byBinding: collectBindings(read, context, report), byKeyid: collectKeys(read, context, report) };
+  return { byNumber, sources, byBinding: collectBindings(read, context, report), ...collectKeys(read, context, report) };
 }
 
 function listFiles(directory: string, report: Report): string[] {
@@ -119,8 +121,9 @@ function collectBindings(read: readonly Read[], { files }: MerchantContext, repo
 }
 
 /** Signing keys by keyid. A delegation lets a key of another merchant sign for this one too. */
-function collectKeys(read: readonly Read[], { files }: MerchantContext, report: Report): Map<string, MerchantKey> {
+function collectKeys(read: readonly Read[], { files }: MerchantContext, report: Report): Pick<Merchants, 'byKeyid' | 'keysByNumber'> {
   const keys = new Map<string, MerchantKey>();
+  const elsewhere: MerchantKey[] = [];
   const places = new Map<string, Where>();
   for (const { written, source } of read) {
     for (const [index, entry] of written.keys.entries()) {
@@ -129,7 +132,8 @@ function collectKeys(read: readonly Read[], { files }: MerchantContext, report: 
       const first = key && places.get(key.keyid);
       if (first) report(source.problem(path, `the keyid ${key.keyid} is already used in ${placeOf(first)}`));
       if (!key || first) continue;
-      keys.set(key.keyid, key);
+      if (key.environment === undefined) keys.set(key.keyid, key);
+      else elsewhere.push(key);
       places.set(key.keyid, { source, path });
     }
   }
@@ -143,7 +147,19 @@ function collectKeys(read: readonly Read[], { files }: MerchantContext, report: 
       }
     }
   }
-  return keys;
+  return { byKeyid: keys, keysByNumber: byNumber([...keys.values(), ...elsewhere]) };
+}
+
+function byNumber(keys: readonly MerchantKey[]): Map<string, MerchantKey[]> {
+  const found = new Map<string, MerchantKey[]>();
+  for (const key of keys) {
+    for (const number of key.merchantNumbers) {
+      const others = found.get(number);
+      if (others) others.push(key);
+      else found.set(number, [key]);
+    }
+  }
+  return found;
 }
 
 /** `file:line:column` of a place. */

@@ -29,8 +29,11 @@ export type Snapshot = {
   readonly findBound: (bindingKey: string) => readonly Binding[];
   /** Marks (protocol/marks) of the certificates that gateway.yaml blocks. */
   readonly blocked: ReadonlySet<string>;
+  /** The key that may verify under this keyid; never one of another environment. */
   readonly findKey: (keyid: string) => MerchantKey | undefined;
   readonly findRegistered: FindRegistered;
+  /** Every key that may sign for a merchant and those of its other environments, to explain a wrong signature with. */
+  readonly keysOf: (merchantNumber: string) => readonly MerchantKey[];
   /** The operation of a method and a raw path without query; nothing is decoded. */
   readonly findRoute: (
     method: string,

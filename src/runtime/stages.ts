@@ -56,6 +56,11 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
   });
   const floods = createTokenBuckets(config.flood);
   const budgets = createTokenBuckets({ perSecond: config.answers.budgetPerSecond, burst: config.answers.budgetBurst });
+  const attempts = createTokenBuckets({ perSecond: config.doctor.attemptsPerSecond, burst: config.doctor.attemptsBurst });
+  const doctor = {
+    platformNames: keyring.certificates.flatMap(({ keyid, serial }) => [keyid, serial]),
+    mayTry: (thumbprint: string) => attempts.take(thumbprint, monotonicMs()) === 0,
+  };
   const stages: Stages = {
     identify: (arrived) => identify(arrived, registers(), nowMs()),
     route: createRoute({ snapshot, timeZone: config.timeZone, nowMs }),
@@ -64,10 +69,10 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
       if (waitMs > 0) throw new Refusal('RATE_LIMITED', { detail: FLOOD, retryAfterSeconds: Math.ceil(waitMs / 1000) });
     },
     verify: (routed) => {
-      const { findKey, findRegistered, hosts } = snapshot();
+      const { findKey, findRegistered, keysOf, hosts } = snapshot();
       const find = (keyid: string) => findKey(keyid) ?? findConnectionKey(keyid, routed.peer, routed.merchant);
       const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities(), registers(), nowMs());
-      return verifySignature(routed, { findKey: find, findRegistered, checkSigner, hosts, nowMs: nowMs() });
+      return verifySignature(routed, { findKey: find, findRegistered, checkSigner, hosts, nowMs: nowMs(), doctor: { ...doctor, keysOf } });
     },
     open,
     ...money.stages,

@@ -1,9 +1,19 @@
-import { sha256 } from '../lib/bytes.ts';
+import { generateKeyPairSync } from 'node:crypto';
 import { verifyBytes } from '../protocol/algorithms.ts';
-import { contentDigest, fitsContentDigest } from '../protocol/content-digest.ts';
+import { contentDigest, fitsContentDigest, readContentDigest } from '../protocol/content-digest.ts';
 import { HEADER, SIGNATURE_LABEL, TAG } from '../protocol/headers.ts';
+
+import { alteredBase } from '../protocol/mistakes/altered-base.ts';
+import { countAttempts } from '../protocol/mistakes/attempts.ts';
+import { findSignatureMistake } from '../protocol/mistakes/find.ts';
+import { findDigestMistake } from '../protocol/mistakes/of-digest.ts';
+import { findTimeMistake } from '../protocol/mistakes/of-time.ts';
+import type { OtherKey, Suspect } from '../protocol/mistakes/suspect.ts';
+import type { Mistake } from '../protocol/mistakes/table.ts';
 import { findRequestComponent } from '../protocol/request-component.ts';
+
 import {
+  baseLines,
   findFieldValue,
   findMember,
   readByteSequence,
@@ -25,6 +35,8 @@ export type Explanation = {
   readonly components: readonly { readonly identifier: string; readonly value?: string }[];
   readonly digest: { readonly claimed?: string; readonly computed: string; readonly bodyBytes: number };
   readonly problems: readonly string[];
+  /** The problems that have a name, as the gateway tells them in `mistake`; see docs/signature-doctor.md. */
+  readonly mistakes: readonly Mistake[];
 };
 
 type Lines = readonly (readonly [identifier: string, value: string | undefined])[];
@@ -37,61 +49,37 @@ function digestOf(rawHeaders: readonly string[], body: Buffer): Explanation['dig
   return { ...(claimed !== undefined && { claimed }), computed: contentDigest(body), bodyBytes: body.length };
 }
 
-/** Bodies a sender may have hashed instead of the one that was sent. */
-const OTHER_BODIES: readonly { readonly hint: string; readonly of: (text: string) => string }[] = [
-  { hint: 'the body without the line end it was sent with', of: (text) => text.replace(/\r?\n$/, '') },
-  { hint: 'the body with a line feed at its end, which was not sent', of: (text) => `${text}\n` },
-  { hint: 'the body with LF instead of CR LF', of: (text) => text.replaceAll('\r\n', '\n') },
-  { hint: 'the body with CR LF instead of LF', of: (text) => text.replaceAll('\n', '\r\n') },
-  { hint: 'the body serialised anew as JSON: something re-serialised it after or before signing', of: reserialised },
-  { hint: 'no bytes at all: it was computed before the body was there', of: () => '' },
-];
+/** Adds a mistake's sentence to what it explains. */
+const because = (problem: string, mistake: Mistake | undefined): string => (mistake ? `${problem}: ${mistake.hint}` : problem);
 
-function reserialised(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text));
-  } catch {
-    return text;
-  }
+type Finding = { readonly problem: string; readonly mistake?: Mistake };
+const finding = (problem: string, mistake: Mistake | undefined): Finding => ({
+  problem: because(problem, mistake),
+  ...(mistake && { mistake }),
+});
+
+const DIFFERENT_BODY = 'Content-Digest does not match the body';
+
+function findDigestProblem({ claimed, bodyBytes }: Explanation['digest'], suspect: Suspect): Finding | undefined {
+  if (claimed === undefined) return bodyBytes > 0 ? { problem: 'there is a body but no Content-Digest' } : undefined;
+  if (fitsContentDigest(claimed, suspect.request.body)) return undefined;
+  const digests = readContentDigest(claimed);
+  return finding(DIFFERENT_BODY, digests && findDigestMistake(suspect, digests));
 }
 
-/** Names the body that a wrong digest belongs to, when it is one of the usual mistakes. */
-function findDigestHint(claimed: string, body: Buffer): string | undefined {
-  const text = body.toString('latin1');
-  return OTHER_BODIES.find(({ of }) => fitsContentDigest(claimed, Buffer.from(of(text), 'latin1')))?.hint;
+function findSignatureProblem(suspect: Suspect): Finding | undefined {
+  const { algorithm, publicKey, base, signature } = suspect;
+  if (verifyBytes(algorithm, publicKey, Buffer.from(base, 'latin1'), signature)) return undefined;
+  return finding(`the signature does not verify with this key (${algorithm})`, findSignatureMistake(suspect));
 }
 
-function findDigestProblem({ claimed, bodyBytes }: Explanation['digest'], body: Buffer): string | undefined {
-  if (claimed === undefined) return bodyBytes > 0 ? 'there is a body but no Content-Digest' : undefined;
-  if (fitsContentDigest(claimed, body)) return undefined;
-  const hint = findDigestHint(claimed, body);
-  return `Content-Digest does not match the body${hint === undefined ? '' : `; it is that of ${hint}`}`;
-}
-
-const findHint = (hints: readonly (readonly [made: boolean, hint: string])[]): string => {
-  const hint = hints.find(([made]) => made)?.[1];
-  return hint === undefined ? '' : `: ${hint}`;
-};
-
-function findSignatureProblem(base: string, signature: Buffer, key: TrustedKey): string | undefined {
-  const verifies = (text: string): boolean => verifyBytes(key.algorithm, key.publicKey, Buffer.from(text, 'latin1'), signature);
-  if (verifies(base)) return undefined;
-  const hint = findHint([
-    [verifies(`${base}\n`), 'it does with a line feed at the end of the signature base; there is none (RFC 9421 section 2.5)'],
-    [key.algorithm.startsWith('ecdsa') && signature[0] === 0x30 && signature[2] === 0x02, 'it is DER-encoded; r and s go side by side'],
-    [/^[0-9a-f]{64,}$/i.test(signature.toString('latin1')), 'it is hexadecimal text; the raw bytes go between the colons'],
-  ]);
-  return `the signature does not verify with this key (${key.algorithm})${hint}`;
-}
-
-function findTimeProblem({ created, expires }: SignatureInput['params'], nowMs: number): string | undefined {
+function findTimeProblem({ created, expires }: SignatureInput['params'], nowMs: number): Finding | undefined {
   const nowSeconds = Math.floor(nowMs / 1000);
-  if (created === undefined) return 'the parameter created is missing';
-  const isMilliseconds = Math.abs(created - nowMs) < 86_400_000;
-  if (isMilliseconds) return 'created is in milliseconds; it must be whole seconds';
+  if (created === undefined) return { problem: 'the parameter created is missing' };
   const distance = Math.abs(created - nowSeconds);
-  if (distance > WINDOW_SECONDS) return `created is ${distance} s from now, at most ${WINDOW_SECONDS} are allowed`;
-  return expires !== undefined && expires <= nowSeconds ? 'expires has passed' : undefined;
+  if (distance <= WINDOW_SECONDS && (expires === undefined || expires > nowSeconds)) return undefined;
+  const mistake = findTimeMistake({ createdAtSeconds: created, nowSeconds, windowSeconds: WINDOW_SECONDS });
+  return finding(`created is ${distance} s from now, at most ${WINDOW_SECONDS} are allowed`, mistake);
 }
 
 /** What contract.md section 3 asks of the parameters and the coverage, beside digest, time and signature. */
@@ -109,40 +97,71 @@ function* requestProblems(request: WireRequest, { components, params }: Signatur
 
 const NOT_READABLE = `there is not exactly one readable signature with the label ${SIGNATURE_LABEL}`;
 
-/** Explains a signed request as the gateway would judge it. Without a key the signature itself is not checked. Pure. */
-export function explainRequest(request: WireRequest, { key, nowMs }: { readonly key?: TrustedKey; readonly nowMs: number }): Explanation {
+/** What a request is judged with beside itself. Without a key the signature is not checked. */
+export type RequestExpectations = {
+  readonly key?: TrustedKey;
+  /** Further keys of the merchant, which may have signed instead. */
+  readonly otherKeys?: readonly OtherKey[];
+  /** Names of the gateway, without port, that may have been signed instead. */
+  readonly hosts?: readonly string[];
+  readonly nowMs: number;
+};
+
+/** Explains a signed request as the gateway would judge it, by the same table of mistakes. Pure. */
+export function explainRequest(request: WireRequest, expected: RequestExpectations): Explanation {
+  const { key, nowMs } = expected;
   const digest = digestOf(request.rawHeaders, request.body);
   const inputText = findMember(request.rawHeaders, HEADER.signatureInput, SIGNATURE_LABEL) ?? '';
   const input = readSignatureInput(inputText);
   const signature = readByteSequence(findMember(request.rawHeaders, HEADER.signature, SIGNATURE_LABEL) ?? '');
-  if (!input || !signature) return { components: [], digest, problems: [NOT_READABLE] };
+  if (!input || !signature) return { components: [], digest, problems: [NOT_READABLE], mistakes: [] };
   const lines = input.components.map((component) => [serialiseComponent(component), findRequestComponent(request, component)] as const);
   const base = signatureBase(
     lines.map(([identifier, value]) => [identifier, value ?? '']),
     inputText,
   );
-  const problems = [
-    ...requestProblems(request, input, lines),
-    findTimeProblem(input.params, nowMs),
-    findDigestProblem(digest, request.body),
-    key && findSignatureProblem(base, signature, key),
-  ].filter((problem) => problem !== undefined);
-  return { base, components: componentsOf(lines), digest, problems };
+  const suspect = suspectOf(request, { base, signature }, expected);
+  const digestFinding = findDigestProblem(digest, suspect);
+  const findings = [
+    ...[...requestProblems(request, input, lines)].map((problem): Finding => ({ problem })),
+    ...[findTimeProblem(input.params, nowMs), digestFinding],
+    // With another body than the signed one the signature itself may be right, and is looked at as part of that.
+    key && (digestFinding ? holds(suspect) : findSignatureProblem(suspect)),
+  ].filter((found) => found !== undefined);
+  return { base, components: componentsOf(lines), digest, ...listed(findings) };
+}
+
+const listed = (findings: readonly Finding[]): Pick<Explanation, 'problems' | 'mistakes'> => ({
+  problems: findings.map(({ problem }) => problem),
+  mistakes: findings.flatMap(({ mistake }) => (mistake ? [mistake] : [])),
+});
+
+const holds = ({ algorithm, publicKey, base, signature }: Suspect): Finding | undefined =>
+  verifyBytes(algorithm, publicKey, Buffer.from(base, 'latin1'), signature)
+    ? undefined
+    : { problem: `the signature does not verify with this key (${algorithm})` };
+
+/** A key that made no signature: it stands for a missing one, so that a body can be looked at all the same. */
+const NO_KEY = generateKeyPairSync('ed25519').publicKey;
+
+function suspectOf(request: WireRequest, signed: Pick<Suspect, 'base' | 'signature'>, expected: RequestExpectations): Suspect {
+  const { key = { algorithm: 'ed25519', publicKey: NO_KEY } as const, otherKeys = [], hosts = [] } = expected;
+  const { algorithm, publicKey } = key;
+  const baseOf = alteredBase('rfc9421', { base: signed.base, lines: baseLines(signed.base) }, request);
+  return { scheme: 'rfc9421', request, ...signed, algorithm, publicKey, baseOf, otherKeys, hosts, ...countAttempts() };
 }
 
 /** Explains an answer: every check of verifyAnswer, not only the first that fails. Pure. */
 export function explainAnswer(answer: ReceivedAnswer, expected: AnswerExpectations): Explanation {
   const digest = digestOf(answer.rawHeaders, answer.body);
   const reading = readAnswer(answer, expected);
-  if (typeof reading === 'string') return { components: [], digest, problems: [reading] };
-  const hint = digest.claimed === undefined ? undefined : findDigestHint(digest.claimed, answer.body);
+  if (typeof reading === 'string') return { components: [], digest, problems: [reading], mistakes: [] };
+  const { base, signature, key } = reading;
   const problems = ANSWER_CHECKS.map((findProblem) => findProblem(reading)).filter((problem) => problem !== undefined);
-  if (hint !== undefined && !fitsContentDigest(digest.claimed ?? '', answer.body)) problems.push(`the digest is that of ${hint}`);
-  return { base: reading.base, components: componentsOf(reading.lines), digest, problems };
-}
-
-/** Length and SHA-256 of a signature base, to compare two of them without showing either. */
-export function describeBase(base: string): { readonly bytes: number; readonly sha256: string } {
-  const bytes = Buffer.from(base, 'latin1');
-  return { bytes: bytes.length, sha256: sha256(bytes).toString('hex') };
+  // Only the body can be explained: what an answer covers beside it is bound to our own request.
+  const received = { ...expected.request, body: answer.body };
+  const suspect = suspectOf(received, { base, signature }, { ...(key && { key }), nowMs: expected.nowMs });
+  const mistake = digest.claimed === undefined ? undefined : findDigestProblem(digest, suspect)?.mistake;
+  if (mistake) problems.push(because('what happened to its body', mistake));
+  return { base, components: componentsOf(reading.lines), digest, problems, mistakes: mistake ? [mistake] : [] };
 }

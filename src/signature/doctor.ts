@@ -1,112 +1,134 @@
-import { constants, verify } from 'node:crypto';
 import { sha256 } from '../lib/bytes.ts';
-import { verifyBytes } from '../protocol/algorithms.ts';
-import { compareDigests, type Digest } from '../protocol/content-digest.ts';
+import { defaultAlgorithm } from '../protocol/algorithms.ts';
+import type { Digest } from '../protocol/content-digest.ts';
+import type { KeyHandle } from '../protocol/key-handle.ts';
 import type { MerchantKey } from '../protocol/merchant.ts';
+import type { Routed } from '../protocol/messages.ts';
+import { alteredBase } from '../protocol/mistakes/altered-base.ts';
+import { type Attempts, countAttempts } from '../protocol/mistakes/attempts.ts';
+import { type DescribedBase, describeBase } from '../protocol/mistakes/describe-base.ts';
+import { findSignatureMistake } from '../protocol/mistakes/find.ts';
+import { findDigestMistake } from '../protocol/mistakes/of-digest.ts';
+import { findKeyMistake } from '../protocol/mistakes/of-key-name.ts';
+import { findTimeMistake, type Times } from '../protocol/mistakes/of-time.ts';
+import type { OtherKey, Suspect } from '../protocol/mistakes/suspect.ts';
+import type { Mistake } from '../protocol/mistakes/table.ts';
+import type { SchemeName } from '../protocol/scheme-names.ts';
 import type { Presented } from './presented.ts';
 
 /**
- * Tells a merchant why a signature does not verify: public members of the problem document.
- * It says what we computed from the merchant's own request, and a hint only where the mistake is proven. It never tells a signature or
- * digest that would have been accepted for another body. Each hint costs at most one more hash or one more verification.
+ * Tells a merchant why its signature does not verify: public members of the problem document. It comes after identity, so whoever reads
+ * it has proven the merchant's certificate, and after the key was found to be that merchant's own. It says what we computed from the
+ * merchant's own request, and the name of a mistake only where it is proven. It never tells a signature or digest that would have been
+ * accepted for another body, and has nothing to say about secret keys, whose MAC would be one.
  */
 type Members = Readonly<Record<string, unknown>>;
 
-const LINE_FEED = Buffer.from('\n');
+/** What the doctor may use beside the request. */
+export type DoctorOptions = {
+  /** All keys of a merchant, also those that do not count now and those of other environments. */
+  readonly keysOf: (merchantNumber: string) => readonly MerchantKey[];
+  /** Keyids and serial numbers of the keys that sign our answers. */
+  readonly platformNames: readonly string[];
+  /** Takes one hash or verification from the budget of a certificate; false when it is used up. */
+  readonly mayTry: (thumbprint: string) => boolean;
+};
 
-/** How much of the signature base is shown, bytes. */
-const BASE_SHOWN_BYTES_MAX = 1024;
+/** Nothing beside the request, and no budget but that of each request. */
+export const LONE_DOCTOR: DoctorOptions = { keysOf: () => [], platformNames: [], mayTry: () => true };
 
-function describeBase({ signed, record }: Presented): Members {
+export type Patient = {
+  readonly routed: Routed;
+  readonly scheme: SchemeName;
+  readonly presented: Presented;
+  readonly hosts: ReadonlySet<string>;
+  readonly doctor: DoctorOptions;
+  readonly nowMs: number;
+};
+
+/** Other keys of the merchant that are tried at most. */
+const KEYS_MAX = 8;
+
+/** The merchant's other keys and that of its connection, which may have been taken for the signing key. */
+function otherKeys({ routed, doctor }: Patient, key: MerchantKey): OtherKey[] {
+  const registered = doctor.keysOf(routed.merchant.number).filter(({ keyid }) => keyid !== key.keyid);
+  const { publicKey, keyid } = routed.peer;
+  const isKnown = publicKey === undefined || [key, ...registered].some((other) => other.publicKey.equals(publicKey));
+  const ofConnection = isKnown ? [] : [{ keyid, publicKey, algorithm: defaultAlgorithm(publicKey), isOfConnection: true } as const];
+  return [...ofConnection, ...registered.slice(0, KEYS_MAX)];
+}
+
+function suspectOf(patient: Patient, key: MerchantKey, attempts: Attempts): Suspect {
+  const { routed, scheme, presented, hosts } = patient;
+  const { method, target, rawHeaders, body } = routed;
+  const request = { method, target, rawHeaders, body };
+  const { algorithm, publicKey } = key;
+  const { signature } = presented;
+  const base = presented.signed.toString('latin1');
+  const baseOf = alteredBase(scheme, { base, lines: presented.lines() }, request);
   return {
-    signatureBase: { length: signed.length, sha256: sha256(signed).toString('base64'), text: record.slice(0, BASE_SHOWN_BYTES_MAX) },
+    scheme,
+    request,
+    base,
+    baseOf,
+    signature,
+    algorithm,
+    publicKey,
+    otherKeys: otherKeys(patient, key),
+    hosts: [...hosts],
+    ...attempts,
   };
 }
 
-const withHint = (members: Members, hint: string | undefined): Members => (hint === undefined ? members : { ...members, hint });
+const OUT_OF_BUDGET = 'Too many wrong signatures came with this certificate just now: no further cause was looked for. Try again later.';
 
-type SignatureMistake = { readonly hint: string; readonly made: (presented: Presented, key: MerchantKey) => boolean };
+const told = (mistake: Mistake | undefined): Members => (mistake ? { mistake: mistake.id, hint: mistake.hint } : {});
+const baseMembers = ({ presented }: Patient): { readonly signatureBase: DescribedBase } => ({
+  signatureBase: describeBase({ ...presented, lines: presented.lines() }),
+});
 
-const SIGNATURE_MISTAKES: readonly SignatureMistake[] = [
-  {
-    hint: 'The signature is DER-encoded. ECDSA signatures here are r and s, each padded to the length of the curve (RFC 9421 section 3.3.4).',
-    made: ({ signature }, key) => key.algorithm.startsWith('ecdsa-') && isDerSignature(signature),
-  },
-  {
-    hint: 'The signature was written in hexadecimal before it was put between the colons. It must be the raw bytes in base64.',
-    made: ({ signature }) => isHexText(signature) || isHexText(Buffer.from(signature.toString('base64'))),
-  },
-  {
-    hint: 'The signature verifies over the signature base with a line feed at its end. There is none after the last line (RFC 9421 section 2.5).',
-    made: ({ signed, signature }, key) => verifyBytes(key.algorithm, key.publicKey, Buffer.concat([signed, LINE_FEED]), signature),
-  },
-  {
-    hint: 'The RSA-PSS salt has another length than 64 bytes (RFC 9421 section 3.3.1); with openssl: -sigopt rsa_pss_saltlen:64.',
-    made: ({ signed, signature }, key) => key.algorithm === 'rsa-pss-sha512' && verifiesWithAnySalt(signed, signature, key),
-  },
-];
+/** Looks for a mistake within the budget, and says so when it ended. */
+function examine(patient: Patient, key: MerchantKey, find: (suspect: Suspect) => Mistake | undefined): Members {
+  const { doctor, routed } = patient;
+  const attempts = countAttempts(() => doctor.mayTry(routed.peer.thumbprint));
+  const mistake = find(suspectOf(patient, key, attempts));
+  return attempts.isExhausted() ? { hint: OUT_OF_BUDGET } : told(mistake);
+}
 
 /** Members for SIGNATURE_MISMATCH over a body that is as signed. */
-export function explainSignature(presented: Presented, key: MerchantKey): Members {
-  const mistake = SIGNATURE_MISTAKES.find(({ made }) => made(presented, key));
-  return withHint(describeBase(presented), mistake?.hint);
+export function explainSignature(patient: Patient, key: MerchantKey): Members {
+  return { ...baseMembers(patient), ...examine(patient, key, findSignatureMistake) };
 }
-
-/** SEQUENCE of two INTEGERs that fills the bytes (RFC 3279 section 2.2.3); P-256 and P-384 stay within short lengths. */
-function isDerSignature(bytes: Buffer): boolean {
-  const rLength = bytes[3] ?? 0;
-  const sAt = 4 + rLength;
-  const fills = bytes[1] === bytes.length - 2 && sAt + 2 + (bytes[sAt + 1] ?? 0) === bytes.length;
-  return bytes[0] === 0x30 && bytes[2] === 0x02 && bytes[sAt] === 0x02 && fills;
-}
-
-const isHexText = (bytes: Buffer): boolean => bytes.length >= 64 && /^(?:[0-9a-f]+|[0-9A-F]+)$/.test(bytes.toString('latin1'));
-
-function verifiesWithAnySalt(signed: Buffer, signature: Buffer, key: MerchantKey): boolean {
-  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_AUTO };
-  return verify('sha512', signed, { key: key.publicKey, ...pss }, signature);
-}
-
-type DigestMistake = { readonly hint: string; readonly made: (digests: readonly Digest[], body: Buffer) => boolean };
-
-const endsWith = (body: Buffer, end: string): boolean => body.toString('latin1', Math.max(0, body.length - end.length)) === end;
-const fits = (digests: readonly Digest[], body: Buffer): boolean => compareDigests(digests, body) === 'same';
-
-const DIGEST_MISTAKES: readonly DigestMistake[] = [
-  {
-    hint: 'The digest was written in hexadecimal before it was put between the colons. It must be the raw bytes in base64.',
-    made: (digests) =>
-      digests.some(({ value }) => isHexText(Buffer.from(value)) || isHexText(Buffer.from(Buffer.from(value).toString('base64')))),
-  },
-  {
-    hint: 'The digest is that of no bytes: it was computed before the body was there.',
-    made: (digests) => fits(digests, Buffer.alloc(0)),
-  },
-  {
-    hint: 'The digest is that of the body with a line feed at its end, which was not sent.',
-    made: (digests, body) => fits(digests, Buffer.concat([body, LINE_FEED])),
-  },
-  {
-    hint: 'The body was sent with CR LF at its end, which the digest does not include.',
-    made: (digests, body) => endsWith(body, '\r\n') && fits(digests, body.subarray(0, -2)),
-  },
-  {
-    hint: 'The body was sent with a line feed at its end, which the digest does not include.',
-    made: (digests, body) => endsWith(body, '\n') && fits(digests, body.subarray(0, -1)),
-  },
-];
 
 /** Members for a body that is not the one Content-Digest was computed over. */
-export function explainDigest(presented: Presented, digests: readonly Digest[], body: Buffer): Members {
-  const mistake = DIGEST_MISTAKES.find(({ made }) => made(digests, body));
-  const received = { length: body.length, sha256: sha256(body).toString('base64') };
-  return withHint({ ...describeBase(presented), body: received }, mistake?.hint);
+export function explainDigest(patient: Patient, key: MerchantKey, digests: readonly Digest[]): Members {
+  const { body } = patient.routed;
+  return {
+    ...baseMembers(patient),
+    body: { length: body.length, sha256: sha256(body).toString('hex') },
+    ...examine(patient, key, (suspect) => findDigestMistake(suspect, digests)),
+  };
 }
 
-/** Members for TIMESTAMP_SKEW: our clock, and whether `created` would be in time if it were milliseconds. */
-export function explainTime(createdAtSeconds: number, nowSeconds: number): Members {
-  const isMilliseconds = Math.abs(createdAtSeconds / 1000 - nowSeconds) < DAY_SECONDS;
-  return withHint({ now: nowSeconds }, isMilliseconds ? 'created is in milliseconds. It must be whole seconds.' : undefined);
+/** Members for TIMESTAMP_SKEW: our clock, how far the request's is from it, and why. */
+export function explainTime(times: Times): Members {
+  const { createdAtSeconds, nowSeconds, windowSeconds } = times;
+  return { now: nowSeconds, offsetSeconds: createdAtSeconds - nowSeconds, windowSeconds, ...told(findTimeMistake(times)) };
 }
 
-const DAY_SECONDS = 86_400;
+/** Members for KEY_UNKNOWN: what the name of the key is instead, when it is something of the caller's own. */
+export function explainKey({ routed, presented, doctor, nowMs }: Patient): Members {
+  const name = nameIn(presented.key);
+  if (name === undefined) return {};
+  const { merchant, peer } = routed;
+  const registered = doctor.keysOf(merchant.number);
+  return told(findKeyMistake({ name, by: presented.key.by, connection: peer, registered, platformNames: doctor.platformNames, nowMs }));
+}
+
+/** The text by which a message names its key, if it does. */
+function nameIn(handle: KeyHandle): string | undefined {
+  if (handle.by === 'keyid') return handle.keyid;
+  if (handle.by === 'serial') return handle.serialNumber;
+  if (handle.by === 'thumbprint') return handle.thumbprint;
+  return handle.by === 'alipaySerial' ? handle.serial : undefined;
+}

@@ -9,7 +9,7 @@ import type { MessageSigner, Routed, Verified } from '../protocol/messages.ts';
 import { findFieldValue } from '../protocol/signature-base.ts';
 import { checkUncovered } from './coverage.ts';
 import { readBytes, readDictionary } from './dictionary.ts';
-import { explainDigest, explainSignature, explainTime } from './doctor.ts';
+import { type DoctorOptions, explainDigest, explainKey, explainSignature, explainTime, LONE_DOCTOR, type Patient } from './doctor.ts';
 import type { Presented } from './presented.ts';
 import { nonceOf, type Scheme } from './scheme.ts';
 import { chooseScheme } from './schemes.ts';
@@ -27,6 +27,8 @@ export type VerifyOptions = {
   readonly hosts: ReadonlySet<string>;
   /** Wall clock, whole milliseconds. */
   readonly nowMs: number;
+  /** What a wrong signature is explained with; default: the request alone. */
+  readonly doctor?: DoctorOptions;
 };
 
 /** How many keys are tried for a message that does not say which of the merchant's keys signed it. */
@@ -38,16 +40,17 @@ const KEYS_TRIED_MAX = 4;
  * Throws a Refusal: HTTP_INVALID, SIGNATURE_*, KEY_UNKNOWN, MERCHANT_MISMATCH, TIMESTAMP_SKEW or DIGEST_MISMATCH.
  */
 export function verifySignature(routed: Routed, options: VerifyOptions): Verified {
-  const { hosts, nowMs } = options;
+  const { hosts, nowMs, doctor = LONE_DOCTOR } = options;
   const scheme = chooseScheme(routed, routed.merchant.signatures);
   if (!scheme.coversHeaders) checkUncovered(routed, hosts);
   const presented = scheme.present(routed, hosts);
-  const keys = usableKeys(scheme, presented, routed.merchant.number, options);
-  checkTime(presented, nowMs);
-  const bodyDigest = checkDigest(routed, presented);
+  const patient: Patient = { routed, scheme: scheme.name, presented, hosts, doctor, nowMs };
+  const keys = usableKeys(scheme, patient, options);
+  checkTime(patient);
+  const bodyDigest = checkDigest(patient, keys[0] as MerchantKey);
   const { signed, record, signature, nonce, createdAtSeconds, content } = presented;
   const key = keys.find(({ algorithm, publicKey }) => verifyBytes(algorithm, publicKey, signed, signature));
-  if (!key) throw new Refusal('SIGNATURE_MISMATCH', { members: explainSignature(presented, keys[0] as MerchantKey) });
+  if (!key) throw new Refusal('SIGNATURE_MISMATCH', { members: explainSignature(patient, keys[0] as MerchantKey) });
   return {
     ...routed,
     key,
@@ -63,15 +66,16 @@ export function verifySignature(routed: Routed, options: VerifyOptions): Verifie
 }
 
 /** The keys that may have signed, at least one; more than one only where the message cannot say which. */
-function usableKeys(scheme: Scheme, presented: Presented, merchantNumber: string, options: VerifyOptions): readonly MerchantKey[] {
-  const check = (key: MerchantKey | undefined) => checkKey(scheme, presented, key, merchantNumber, options.nowMs);
+function usableKeys(scheme: Scheme, patient: Patient, options: VerifyOptions): readonly MerchantKey[] {
+  const { presented, routed } = patient;
+  const check = (key: MerchantKey | undefined) => checkKey(scheme, patient, key);
   const { key: handle } = presented;
   if (handle.by === 'certificate') return [check(certificateKey(scheme, presented, options.checkSigner(handle.chain).key))];
   if (handle.by === 'keyid') {
     const found = options.findKey(handle.keyid);
     return [check(found?.keyid === handle.keyid ? found : undefined)];
   }
-  const found = options.findRegistered(merchantNumber, handle);
+  const found = options.findRegistered(routed.merchant.number, handle);
   if (found.length <= 1) return [check(found[0])];
   const usable = found.filter((key) => isValidAt(key, options.nowMs) && scheme.algorithms.includes(key.algorithm));
   return usable.length === 0 ? [check(undefined)] : usable.slice(0, KEYS_TRIED_MAX).map(check);
@@ -86,10 +90,11 @@ function certificateKey({ algorithms }: Scheme, { algorithm: named }: Presented,
 const isValidAt = ({ notBeforeMs, notAfterMs }: MerchantKey, nowMs: number): boolean => nowMs >= notBeforeMs && nowMs <= notAfterMs;
 
 /** The key's record says whose it is, how long it lives and which algorithm it has; the message and its scheme can only agree. */
-function checkKey(scheme: Scheme, presented: Presented, key: MerchantKey | undefined, merchantNumber: string, nowMs: number): MerchantKey {
-  if (!key) throw new Refusal('KEY_UNKNOWN');
-  if (!key.merchantNumbers.includes(merchantNumber)) throw new Refusal('MERCHANT_MISMATCH');
-  if (!isValidAt(key, nowMs)) throw new Refusal('KEY_UNKNOWN');
+function checkKey(scheme: Scheme, patient: Patient, key: MerchantKey | undefined): MerchantKey {
+  const { presented, routed, nowMs } = patient;
+  if (!key) throw new Refusal('KEY_UNKNOWN', { members: explainKey(patient) });
+  if (!key.merchantNumbers.includes(routed.merchant.number)) throw new Refusal('MERCHANT_MISMATCH');
+  if (!isValidAt(key, nowMs)) throw new Refusal('KEY_UNKNOWN', { members: explainKey(patient) });
   if (presented.algorithm !== undefined && presented.algorithm !== key.algorithm) {
     throw new Refusal('SIGNATURE_INVALID', { detail: 'The parameter alg is not the algorithm the key is registered for.' });
   }
@@ -102,11 +107,12 @@ function checkKey(scheme: Scheme, presented: Presented, key: MerchantKey | undef
 }
 
 /** Compares whole seconds, as `created` has no fractions. `expires` is the first moment at which the signature no longer counts. */
-function checkTime({ createdAtSeconds, expiresAtSeconds }: Presented, nowMs: number): void {
+function checkTime({ presented, nowMs }: Patient): void {
+  const { createdAtSeconds, expiresAtSeconds } = presented;
   const nowSeconds = Math.floor(nowMs / 1000);
   const isExpired = expiresAtSeconds !== undefined && nowSeconds >= expiresAtSeconds;
   if (isExpired || Math.abs(nowSeconds - createdAtSeconds) > WINDOW_SECONDS) {
-    throw new Refusal('TIMESTAMP_SKEW', { members: explainTime(createdAtSeconds, nowSeconds) });
+    throw new Refusal('TIMESTAMP_SKEW', { members: explainTime({ createdAtSeconds, nowSeconds, windowSeconds: WINDOW_SECONDS }) });
   }
 }
 
@@ -114,7 +120,8 @@ function checkTime({ createdAtSeconds, expiresAtSeconds }: Presented, nowMs: num
  * Compares Content-Digest with the body, also one that is sent without need, and gives the body's SHA-256.
  * A body that is not the signed one is SIGNATURE_MISMATCH: what was signed did not arrive. DIGEST_MISMATCH is for a field that proves nothing.
  */
-function checkDigest({ rawHeaders, body }: Routed, presented: Presented): Buffer {
+function checkDigest(patient: Patient, key: MerchantKey): Buffer {
+  const { rawHeaders, body } = patient.routed;
   const bodyDigest = sha256(body);
   const field = findFieldValue(rawHeaders, HEADER.contentDigest);
   // With a body the coverage has made sure that there is one.
@@ -125,7 +132,7 @@ function checkDigest({ rawHeaders, body }: Routed, presented: Presented): Buffer
     throw new Refusal('DIGEST_MISMATCH', { detail: 'Content-Digest has no canonically spelled value for sha-256 or sha-512.' });
   }
   if (result === 'different') {
-    const members = explainDigest(presented, digests, body);
+    const members = explainDigest(patient, key, digests);
     throw new Refusal('SIGNATURE_MISMATCH', { detail: 'The body is not the one that Content-Digest was computed over.', members });
   }
   return bodyDigest;

@@ -78,7 +78,10 @@ describe('hufu verify', () => {
     ]);
     assert.deepEqual(
       [code, stdout],
-      [1, 'wrong: Content-Digest does not match the body; it is that of the body without the line end it was sent with\n'],
+      [
+        1,
+        'wrong: Content-Digest does not match the body: The body was sent with a line end (LF or CR LF) at its end, which was not signed.\nmistake: body-line-end-not-signed\n',
+      ],
     );
   });
   test('the key of another merchant is named', async () => {
@@ -93,7 +96,7 @@ describe('hufu verify', () => {
   test('as of a time gone by', async () => {
     const { code, stdout } = await verify([...request(), '--at', '2001-01-01T00:00:00Z']);
     assert.equal(code, 1);
-    assert.match(stdout, /^wrong: created is \d+ s from now, at most 300 are allowed\n$/);
+    assert.match(stdout, /^wrong: created is \d+ s from now, at most 300 are allowed: Your clock differs.*\nmistake: clock-off\n$/);
   });
   test('an answer that verifies, with keys from the folder or from a saved list', async () => {
     assert.deepEqual(await verify([...request(), ...answer()]), { code: 0, stdout: 'the answer verifies\n', stderr: '' });

@@ -23,15 +23,19 @@ describe('what is wrong with a request is named', () => {
     Buffer.concat([Buffer.from([0x30, 0x44, 0x02, 0x20]), signature.subarray(0, 32), Buffer.from([0x02, 0x20]), signature.subarray(32)]);
   const plain = draft();
   const cases: readonly [made: Draft, arrives: Parameters<typeof make>[1], problem: RegExp][] = [
-    [plain, { body: `${plain.body}\n` }, /it is that of the body without the line end/],
-    [plain, { body: '{ "orderNo": "A1", "amountFen": 100, "currency": "CNY" }' }, /serialised anew as JSON/],
-    [plain, { body: 'other' }, /^Content-Digest does not match the body$/],
+    [plain, { body: `${plain.body}\n` }, /the body: The body was sent with a line end/],
+    [
+      plain,
+      { body: '{ "orderNo": "A1", "amountFen": 100, "currency": "CNY" }' },
+      /the same JSON as the one that was signed, but serialised anew/,
+    ],
+    [plain, { body: 'other' }, /the body: Content-Digest is that of another body/],
     [plain, { headers: POST_HEADERS.filter(([name]) => name !== 'Content-Digest') }, /covers what is not in the request: "content-digest"/],
     [plain, { target: '/v1/orders' }, /^the signature does not verify with this key \(ecdsa-p256-sha256\)$/],
-    [draft({ sign: (base) => draft().sign(`${base}\n`) }), {}, /with a line feed at the end/],
+    [draft({ sign: (base) => draft().sign(`${base}\n`) }), {}, /with a line feed at its end/],
     [draft({ sign: (base) => derOf(draft().sign(base)) }), {}, /DER-encoded/],
     [draft({ sign: (base) => Buffer.from(draft().sign(base).toString('hex')) }), {}, /hexadecimal/],
-    [params({ created: `${NOW_MS}` }), {}, /created is in milliseconds/],
+    [params({ created: `${NOW_MS}` }), {}, /The time is in milliseconds/],
     [params({ created: `${NOW - 301}` }), {}, /created is 301 s from now/],
     [params({ created: undefined }), {}, /created is missing/],
     [params({ expires: `${NOW}` }), {}, /expires has passed/],
@@ -66,7 +70,7 @@ describe('an answer', () => {
     const request = makeRequest();
     const answer = await makeAnswer(request, { created: NOW - 999, thumbprint: 'other' });
     const { problems } = explainAnswer({ ...answer, body: Buffer.concat([answer.body, Buffer.from('\n')]) }, expect(request));
-    assert.match(problems.join('|'), /more than 300 s.*Content-Digest does not match.*another certificate than ours.*without the line end/);
+    assert.match(problems.join('|'), /more than 300 s.*Content-Digest does not match.*another certificate than ours.*sent with a line end/);
   });
   test('without a signature has only that problem', () => {
     const { problems, components } = explainAnswer({ status: 502, rawHeaders: [], body: Buffer.alloc(0) }, expect(makeRequest()));

@@ -14,7 +14,8 @@ import { signingKeyOf } from './answer-maker.ts';
 const build = createRequestBuilder(`https://${HOST}`, MERCHANT);
 const OPTIONS = optionsFor(ALGORITHM_NAMES.map((name) => keyOf(name)));
 const MOMENT = { createdAtSeconds: NOW, nonce: 'abcdefghijklmnopqrstuv' };
-const arrived = (request: WireRequest): Routed => ({ ...request, merchant: { number: MERCHANT } }) as unknown as Routed;
+const arrived = (request: WireRequest): Routed =>
+  ({ ...request, merchant: { number: MERCHANT, signatures: new Set(['rfc9421']) } }) as unknown as Routed;
 const headerOf = ({ rawHeaders }: WireRequest, name: string) => rawHeaders[rawHeaders.indexOf(name) + 1];
 
 describe('what the SDK signs, the gateway verifies', () => {

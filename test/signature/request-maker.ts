@@ -137,10 +137,13 @@ export const baseOf = (made: Draft): string =>
     '\n',
   );
 
+/** The certificate that requests come with: what the verification may ask of it. */
+export const PEER = { thumbprint: 'q7Ld-4BpgD4sTyVZg6Wg4EwS7bK3i0SZxvG6J8K0b1c', serialNumber: '0A1B2C', keyid: 'c'.repeat(64) };
+
 /** The request as it arrives. `arrives` changes it after it was signed. */
 export function make(made: Draft, arrives: Partial<Pick<Draft, 'method' | 'target' | 'headers' | 'body'>> = {}): Routed {
   const fields = made.fields(inputOf(made), made.sign(baseOf(made)));
   const { method, target, headers, body } = { ...made, ...arrives };
   const request = { method, target, rawHeaders: [...headers, ...fields].flat(), body: Buffer.from(body, 'latin1') };
-  return { ...request, merchant: { number: MERCHANT, signatures: new Set(['rfc9421']) } } as unknown as Routed;
+  return { ...request, peer: PEER, merchant: { number: MERCHANT, signatures: new Set(['rfc9421']) } } as unknown as Routed;
 }

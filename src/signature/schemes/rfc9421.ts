@@ -3,6 +3,7 @@ import { ALGORITHM_NAMES } from '../../protocol/algorithms.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { findHeader, HEADER, SIGNATURE_LABEL, TAG } from '../../protocol/headers.ts';
 import {
+  baseLines,
   type Component,
   type ComponentParameters,
   findFieldValue,
@@ -15,7 +16,7 @@ import {
 } from '../../protocol/signature-base.ts';
 import { checkCoverage, type SignedMessage } from '../coverage.ts';
 import { type DictionaryMember, readBytes, readDictionary } from '../dictionary.ts';
-import type { Presented, SignedLine } from '../presented.ts';
+import type { Presented } from '../presented.ts';
 import type { Scheme } from '../scheme.ts';
 
 /**
@@ -34,12 +35,8 @@ function present(request: SignedMessage, hosts: ReadonlySet<string>): Presented 
   const params = checkParameters(input.params);
   const record = signatureBase(checkCoverage(request, input.components, hosts), ours.text);
   const signed = Buffer.from(record, 'latin1');
-  return { ...params, signed, record, lines: () => linesOf(record), signature };
+  return { ...params, signed, record, lines: () => baseLines(record), signature };
 }
-
-/** Values hold no line feed, so that a line of the base is a component. */
-const linesOf = (base: string): SignedLine[] =>
-  base.split('\n').map((line) => ({ name: line.slice(0, line.indexOf(': ')), bytes: Buffer.from(line, 'latin1') }));
 
 /** RFC 9421 with our label; a request with either field is one of this scheme, so that a field alone is told as what is missing. */
 export const RFC9421: Scheme = {
