@@ -25,6 +25,12 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: 'inventory', summary: 'every key, certificate, suite and binding, and when it ends', load: () => import('./inventory.ts') },
   { name: 'merchant', summary: 'add, bind, unbind, suspend, resume and show merchants', load: () => import('./merchant.ts') },
   { name: 'limits', summary: 'what a merchant has used of its limits, and which one decides', load: () => import('./limits.ts') },
+  {
+    name: 'reservations',
+    summary: 'payments under way or of unknown outcome, and deciding one by hand',
+    load: () => import('./reservations.ts'),
+  },
+  { name: 'store', summary: 'whether the store is open, and opening one whose journals are lost', load: () => import('./store.ts') },
   { name: 'block', summary: 'refuse certificates at once, whatever their authority says', load: () => import('./block.ts') },
   { name: 'reload', summary: 'have every running gateway read its files anew', load: () => import('./reload.ts') },
   { name: 'doctor', summary: 'explain why a merchant cannot connect', load: () => import('./doctor.ts') },

@@ -1,4 +1,4 @@
-import { type Announced, TOPIC } from '../ports/announcements.ts';
+import { type Announced, ONCE, TOPIC } from '../ports/announcements.ts';
 
 /** What was announced and is in force, beside what the files say: the stricter of the two counts. */
 export type Bans = {
@@ -15,7 +15,7 @@ export type Bans = {
 export function foldBans(changes: readonly Announced[], known: readonly Announced[] = []): Bans {
   const latest = new Map<string, Announced>();
   for (const change of [...known, ...changes]) {
-    if (change.kind !== 'reload') latest.set(`${TOPIC[change.kind]} ${change.subject}`, change);
+    if (!ONCE.has(change.kind)) latest.set(`${TOPIC[change.kind]} ${change.subject}`, change);
   }
   const subjectsOf = (kind: Announced['kind']): ReadonlySet<string> =>
     new Set([...latest.values()].filter((change) => change.kind === kind).map(({ subject }) => subject));

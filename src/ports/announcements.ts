@@ -1,14 +1,14 @@
 import type { Store } from './store.ts';
 
-/** What changed. Each kind but `reload` has an opposite: of a subject's rows the last one counts. */
-export type AnnouncementKind = 'suspend' | 'resume' | 'block' | 'unblock' | 'unbind' | 'bind' | 'reload';
+/** What changed. Each kind but `reload` and `settle`, which happen once, has an opposite: of a subject's rows the last one counts. */
+export type AnnouncementKind = 'suspend' | 'resume' | 'block' | 'unblock' | 'unbind' | 'bind' | 'reload' | 'settle';
 
 /** An operator's change, told to every process (contract.md section 2). Every row also says: read your configuration anew. */
 export type Announced = {
   readonly kind: AnnouncementKind;
   /**
    * `suspend`, `resume`: a merchant number. `block`, `unblock`: a mark of protocol/marks. `unbind`, `bind`: a binding of
-   * protocol/marks. `reload`: what was changed, for people.
+   * protocol/marks. `reload`: what was changed, for people. `settle`: a claim of protocol/marks, its outcome in `after`.
    */
   readonly subject: string;
   /** Who did it: the user's name. */
@@ -64,4 +64,8 @@ export const TOPIC: Readonly<Record<AnnouncementKind, string>> = {
   unbind: 'binding',
   bind: 'binding',
   reload: 'reload',
+  settle: 'claim',
 };
+
+/** Kinds that happen once: they are not given back to a store that was lost. */
+export const ONCE: ReadonlySet<AnnouncementKind> = new Set(['reload', 'settle']);

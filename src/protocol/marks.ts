@@ -14,3 +14,12 @@ export const nameMark = (bindingKey: string): string => JSON.stringify(['name', 
 
 /** A certificate's name as it is bound to one merchant. */
 export const bindingMark = (bindingKey: string, merchantNumber: string): string => JSON.stringify([merchantNumber, bindingKey]);
+
+/** The claim of an idempotency key: merchant number and key hash. */
+export const claimMark = (merchantNumber: string, keyHash: string): string => JSON.stringify([merchantNumber, keyHash]);
+
+/** Reads claimMark; undefined when it is none. */
+export function findClaimMark(mark: string): { readonly merchantNumber: string; readonly keyHash: string } | undefined {
+  const [merchantNumber, keyHash] = /^\["([0-9]{15})","([A-Za-z0-9_-]{43})"\]$/.exec(mark)?.slice(1) ?? [];
+  return merchantNumber !== undefined && keyHash !== undefined ? { merchantNumber, keyHash } : undefined;
+}

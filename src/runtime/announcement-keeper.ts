@@ -14,6 +14,8 @@ export type AnnouncementKeeperOptions = {
   readonly written: () => readonly Announced[];
   /** Bans are in force, up to this version: closes what must be closed. */
   readonly onBans: (version: number) => void;
+  /** Changes that this process had not seen before; those at its start may be old. */
+  readonly onFresh: (changes: readonly Announcement[]) => void;
   /** Reads the files anew after changes. Returns why they were not taken, else ''. Never rejects. */
   readonly onChanges: () => Promise<string>;
   readonly onAlarm: (line: string) => void;
@@ -32,8 +34,8 @@ const CONFIRMED_MS = 2_000;
 
 /** Which changes are in the journal of this instance already, and those that are to be. */
 type Records = {
-  /** Returns whether any of them was new. */
-  readonly add: (changes: readonly Announcement[]) => boolean;
+  /** Returns those that are new. */
+  readonly add: (changes: readonly Announcement[]) => readonly Announcement[];
   readonly skip: (changes: readonly Announcement[]) => void;
   /** Resolves when all are on the disk; rejects with a Refusal JOURNAL_UNAVAILABLE, and goes on where it was the next time. */
   readonly write: () => Promise<void>;
@@ -51,7 +53,7 @@ function createRecords(journal: Pick<Journal, 'append' | 'synced'>): Records {
       const fresh = changes.filter((change) => !known.has(idOf(change)));
       for (const change of fresh) known.add(idOf(change));
       waiting = [...waiting, ...fresh];
-      return fresh.length > 0;
+      return fresh;
     },
     skip: (changes) => {
       for (const change of changes) known.add(idOf(change));
@@ -155,11 +157,12 @@ async function skipJournalled({ announcements, instance, records }: Keeper, chan
 
 function take(keeper: Keeper, bans: Bans, version: number, changes: readonly Announcement[], isFirst = false): void {
   const fresh = keeper.records.add(changes);
+  if (fresh.length > 0) keeper.onFresh(fresh);
   keeper.bans = bans;
   keeper.applied = version;
   keeper.acknowledged = -1;
   // At the start the files were just read; only what was announced meanwhile asks for more.
-  keeper.isUnread ||= !isFirst || fresh;
+  keeper.isUnread ||= !isFirst || fresh.length > 0;
   keeper.onBans(version);
 }
 

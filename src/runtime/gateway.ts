@@ -8,6 +8,7 @@ import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { listenStatus, type Readiness, type StatusListener } from '../listeners/status.ts';
 import { createEvent } from '../pipeline/event.ts';
+import { applyDecisions } from './decisions.ts';
 import { type DoorPorts, openDoors } from './doors.ts';
 import { followTrust } from './follow-trust.ts';
 import { tellListenProblems } from './listen-problems.ts';
@@ -50,16 +51,17 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     authorities: () => trust.current().authorities,
     prepare: trust.prepare,
     openState: (merchantNumbers) => openState(config, keyring, merchantNumbers, { log, alarm: event.alarm }),
+    // Not before the first look, which is behind the wiring of the stages.
+    onFresh: (changes) => applyDecisions(changes, money.resolver, state.until),
     event,
     metrics,
     closeUnserved: trust.closeUnserved,
   });
   const { state, standing } = revocation;
   const core = createCore(config.core);
-  const authorities = () => trust.current().authorities;
-  const { stages, sweep } = wireStages({ config, keyring, authorities, ...revocation, core, event });
+  const { stages, money } = wireStages({ config, keyring, authorities: () => trust.current().authorities, ...revocation, core, event });
   const closeBehind = async (timeoutMs: number) => {
-    sweep.stop();
+    money.sweep.stop();
     revocation.stop();
     await core.close();
     await state.close(timeoutMs);
@@ -86,7 +88,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     );
     state.keeper.start();
     revocation.start();
-    sweep.start();
+    money.sweep.start();
     return {
       ports: { ...opened.ports, status: status.port },
       statusUrl: localUrl(config.listeners.status.address, status.port),

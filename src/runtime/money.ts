@@ -14,7 +14,7 @@ import type { Stages } from '../pipeline/stages.ts';
 import type { Core } from '../ports/core.ts';
 import type { Operation } from '../protocol/operation.ts';
 import { createRecall } from '../settlement/recall.ts';
-import { createResolver } from '../settlement/resolve.ts';
+import { createResolver, type Resolver } from '../settlement/resolve.ts';
 import { createSettle } from '../settlement/settle.ts';
 import { createStoredAnswers } from '../settlement/stored-answer.ts';
 import { createSweep, type Sweep } from '../settlement/sweep.ts';
@@ -38,6 +38,7 @@ export type Money = {
   readonly stages: Pick<Stages, 'admit' | 'recall' | 'journal' | 'forward' | 'settle'>;
   readonly evidence: Evidence;
   readonly sweep: Sweep;
+  readonly resolver: Resolver;
 };
 
 const HOUR_MS = 3_600_000;
@@ -51,7 +52,7 @@ export function wireMoney(options: MoneyOptions): Money {
     sealAnswer(keys.answerSealKey, Buffer.from(base), lengthPrefixed(['evidence', requestId])),
   );
   const withdraw = createWithdraw({ store, journal, until, nowMs, epoch: keeper.epoch });
-  const { forward, settle, recall, sweep } = wireCore(options);
+  const { forward, settle, recall, sweep, resolver } = wireCore(options);
   const stages = {
     admit: wireAdmit(options, withdraw),
     recall: createRecallStage({ recall }),
@@ -59,7 +60,7 @@ export function wireMoney(options: MoneyOptions): Money {
     forward: createForwardStage({ forward, withdraw, onAlarm }),
     settle,
   };
-  return { stages, evidence, sweep };
+  return { stages, evidence, sweep, resolver };
 }
 
 function wireAdmit({ config, keys, state, clock }: MoneyOptions, withdraw: Withdraw): Stages['admit'] {
@@ -96,6 +97,7 @@ function wireCore({ config, keys, state, core, local, findOperation, merchantNum
   const resolver = createResolver({ ...shared, ask, clockAllowanceMs, pauseMs });
   return {
     forward,
+    resolver,
     settle: createSettle({ ...shared, until, firstAskMs: firstMs }),
     recall: createRecall({ store, resolver, ask, repeat, clockAllowanceMs, nowMs, openAnswer: answers.open, onAlarm }),
     sweep: createSweep({

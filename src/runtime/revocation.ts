@@ -8,7 +8,7 @@ import type { Registers } from '../identity/identify.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { Event } from '../pipeline/event.ts';
-import type { Announced } from '../ports/announcements.ts';
+import type { Announced, Announcement } from '../ports/announcements.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
 import { createAnnouncementKeeper } from './announcement-keeper.ts';
 import { createRegistry } from './reload.ts';
@@ -24,6 +24,8 @@ export type RevocationOptions = {
   readonly prepare: (config: GatewayConfig) => () => void;
   /** Opened once the registry is there, since the store's slots are named by its merchants. */
   readonly openState: (merchantNumbers: () => readonly string[]) => Promise<AnnouncingState>;
+  /** Operators' changes that this process had not seen before. */
+  readonly onFresh: (changes: readonly Announcement[]) => void;
   readonly event: Event;
   readonly metrics: Metrics;
   /** Closes the connections of certificates that are no longer served; returns how many. */
@@ -75,6 +77,7 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
       options.metrics.announcementVersion.set(version);
       close();
     },
+    onFresh: options.onFresh,
     onChanges: reload,
     onAlarm: (line) => event.alarm(line, {}),
     monotonicMs,

@@ -16,10 +16,9 @@ import type { Core } from '../ports/core.ts';
 import type { AlgorithmName } from '../protocol/algorithms.ts';
 import { Refusal } from '../protocol/errors.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
-import type { Sweep } from '../settlement/sweep.ts';
 import type { AnswerSigner } from '../signature/scheme.ts';
 import { verifySignature } from '../signature/verify.ts';
-import { wireMoney } from './money.ts';
+import { type Money, wireMoney } from './money.ts';
 import type { State } from './state.ts';
 
 export type Wiring = {
@@ -41,7 +40,7 @@ const { nowMs, monotonicMs } = systemClock;
 const FLOOD = 'More requests come with this certificate from this address than are looked at.';
 
 /** The only place where stages meet their implementations; those that move money are wired in wireMoney. */
-export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly sweep: Sweep } {
+export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly money: Pick<Money, 'sweep' | 'resolver'> } {
   const { config, keyring, snapshot, authorities, registers, standing, core, state, event } = wiring;
   const money = wireMoney({
     config,
@@ -86,7 +85,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
       nowMs,
     }),
   };
-  return { stages: timedStages(stages, monotonicMs), sweep: money.sweep };
+  return { stages: timedStages(stages, monotonicMs), money };
 }
 
 /** The first of our keys for each algorithm, with what schemes say about its certificate in their answers. */

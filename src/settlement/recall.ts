@@ -17,7 +17,7 @@ export type Recalled =
 
 export type RecallOptions = Omit<FullAnswerOptions, 'look'> & {
   readonly store: Pick<Store, 'findClaim'>;
-  readonly resolver: Resolver;
+  readonly resolver: Pick<Resolver, 'resolve' | 'learn'>;
   readonly ask: Ask;
   readonly clockAllowanceMs: number;
   readonly nowMs: () => number;

@@ -1,5 +1,5 @@
 import type { Resolution } from '../forward/resolution.ts';
-import type { Journal, ResolveInputs } from '../ports/journal.ts';
+import type { Journal, OutcomeFact, ResolveInputs } from '../ports/journal.ts';
 import type { ClaimView, SettleResult, Store } from '../ports/store.ts';
 import type { CoreAnswer } from '../protocol/messages.ts';
 import type { FinalOutcome } from '../protocol/outcome.ts';
@@ -40,6 +40,11 @@ export type Resolver = {
    * StoreUnavailable, and with a Refusal JOURNAL_UNAVAILABLE.
    */
   readonly resolve: (merchantNumber: string, keyHash: string) => Promise<Resolved | undefined>;
+  /**
+   * An operator's word on a claim that nobody else can tell about: as `resolve`, but without a question. False while another
+   * process asks about it; true when it is final, or is not to be decided (then with an alarm that says why).
+   */
+  readonly decide: (merchantNumber: string, keyHash: string, outcome: FinalOutcome) => Promise<boolean>;
   /** Takes news about a final claim that the core told by the way: a success beats a failure, a missing answer is filled in. Rejects as `resolve` does. */
   readonly learn: (merchantNumber: string, claim: ClaimView, news: News) => Promise<void>;
 };
@@ -66,8 +71,9 @@ export function createResolver(options: ResolveOptions): Resolver {
       }
       return question;
     },
+    decide: (merchantNumber, keyHash, outcome) => decide(options, merchantNumber, keyHash, outcome),
     learn: async (merchantNumber, claim, news) => {
-      await settle(options, merchantNumber, claim, news, undefined);
+      await settle(options, merchantNumber, claim, news, 'resolved');
     },
   };
 }
@@ -86,7 +92,29 @@ async function resolveOnce(options: ResolveOptions, merchantNumber: string, keyH
     await postpone(options, merchantNumber, claim);
     return undefined;
   }
-  return SETTLED.has(await settle(options, merchantNumber, claim, newsOf(resolved), claim.fence)) ? resolved : undefined;
+  return SETTLED.has(await settle(options, merchantNumber, claim, newsOf(resolved), 'resolved', claim.fence)) ? resolved : undefined;
+}
+
+async function decide(options: ResolveOptions, merchantNumber: string, keyHash: string, outcome: FinalOutcome): Promise<boolean> {
+  const { store, onAlarm, clockAllowanceMs } = options;
+  const epoch = options.epoch();
+  const claim = await store.findClaim({ merchantNumber, keyHash });
+  const refused = findUndecidable(claim, outcome, options.nowMs(), clockAllowanceMs);
+  if (refused !== undefined) onAlarm(refused, { merchantNumber, admissionId: claim?.admissionId });
+  if (refused !== undefined || claim?.outcome === outcome) return true;
+  const nowMs = options.nowMs();
+  const leased = await store.lease({ merchantNumber, keyHash, epoch, nowMs, untilMs: nowMs + LEASE_MS });
+  if (!leased) return false;
+  return SETTLED.has(await settle(options, merchantNumber, leased, { outcome }, 'operator', leased.fence));
+}
+
+/** Why an operator's word is not taken: the core may still begin what he calls failed, or has said otherwise. */
+function findUndecidable(claim: ClaimView | undefined, outcome: FinalOutcome, nowMs: number, clockAllowanceMs: number): string | undefined {
+  if (!claim) return 'an operator decided about a key that has no claim';
+  if (claim.state === 'final' && claim.outcome !== outcome) return `an operator said ${outcome} of a key that has ${claim.outcome}`;
+  if (claim.state !== 'final' && outcome === 'failed' && !isExpired(claim, nowMs, clockAllowanceMs))
+    return 'an operator said failed of a request that the core may still begin';
+  return undefined;
 }
 
 /** A final outcome, with the answer of the core but for `not found`, which is none. */
@@ -109,10 +137,11 @@ async function settle(
   merchantNumber: string,
   { keyHash, admissionId }: ClaimView,
   { outcome, answer }: News,
-  fence: number | undefined,
+  by: OutcomeFact['by'],
+  fence?: number,
 ): Promise<SettleResult> {
   const { journal, store, sealAnswer, answerMs } = options;
-  await journal.synced(journal.append({ type: 'outcome', merchantNumber, admissionId, keyHash, outcome, by: 'resolved' }));
+  await journal.synced(journal.append({ type: 'outcome', merchantNumber, admissionId, keyHash, outcome, by }));
   const nowMs = options.nowMs();
   const result = await store.settle({
     merchantNumber,

@@ -3,7 +3,7 @@ import type { Resolver } from './resolve.ts';
 
 export type SweepOptions = {
   readonly store: Store;
-  readonly resolver: Resolver;
+  readonly resolver: Pick<Resolver, 'resolve'>;
   readonly merchantNumbers: () => Promise<readonly string[]>;
   readonly isOpen: () => boolean;
   readonly nowMs: () => number;

@@ -34,9 +34,11 @@ async function prepare(t: TestContext) {
   const world = { monotonicMs: 0, epoch: 'e1', diskIsFull: false, problem: '' };
   const journal: JournalEntry[] = [];
   const alarms: string[] = [];
+  const fresh: string[] = [];
   let reloads = 0;
   const keeper = (instance = 'gateway-1', written: readonly Announced[] = []) =>
     createAnnouncementKeeper({
+      onFresh: (changes) => void fresh.push(...changes.map(({ subject }) => subject)),
       // Whatever store there is now, as behind one name.
       announcements: {
         announce: (row) => store.announcements.announce(row),
@@ -67,6 +69,7 @@ async function prepare(t: TestContext) {
     world,
     journal,
     alarms,
+    fresh,
     keeper,
     reloads: () => reloads,
     announcements: () => store.announcements,

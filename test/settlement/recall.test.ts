@@ -24,7 +24,7 @@ async function recallOf(claim: Claim, stored: 'stored' | 'none' | 'of another ke
   if (claim === 'succeeded' || claim === 'failed') await store.settle({ ...named, outcome: claim, ...answer });
   const learned: string[] = [];
   const alarms: string[] = [];
-  const resolver: Resolver = {
+  const resolver: Pick<Resolver, 'resolve' | 'learn'> = {
     resolve: async () => resolved,
     learn: async (_merchantNumber, _claim, { outcome }) => void learned.push(outcome),
   };

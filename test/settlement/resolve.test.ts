@@ -189,3 +189,42 @@ test('learned by the way: a success after a final failure is journalled, committ
   );
   assert.match(alarms.join(), /success after failure/);
 });
+
+/** Claim, the operator's word, when: what comes of it. */
+const DECIDED: readonly (readonly [string, 'succeeded' | 'failed', number, string | undefined, string | undefined])[] = [
+  // why                                                   word         nowMs          outcome      alarm
+  ['an unknown one that succeeded', 'succeeded', LATER, 'succeeded', undefined],
+  ['an unknown one that failed', 'failed', LATER, 'failed', undefined],
+  ['success, although the core may still begin', 'succeeded', NOW, 'succeeded', undefined],
+  [
+    'failed, and the core may still begin',
+    'failed',
+    NOW + 22_000,
+    undefined,
+    'an operator said failed of a request that the core may still begin',
+  ],
+];
+for (const [why, word, nowMs, outcome, alarm] of DECIDED)
+  test(`an operator decides: ${why}`, async () => {
+    const { resolver, journal, log, claim, alarms, asked } = await openResolver(NEVER, { nowMs: () => nowMs });
+    assert.equal(await resolver.decide(FIRST, 'key-a', word), true);
+    assert.equal((await claim())?.outcome, outcome);
+    assert.deepEqual(alarms, alarm === undefined ? [] : [alarm]);
+    assert.deepEqual(asked, [], 'the core is not asked');
+    assert.deepEqual(journal.entries, outcome === undefined ? [] : [{ ...outcomeFact('a', word), by: 'operator' }]);
+    if (outcome !== undefined) assert.ok(log.indexOf('synced') < log.indexOf('store.settle'), 'on the disk first');
+    assert.equal(await resolver.decide(FIRST, 'key-a', word), true, 'told twice');
+    assert.equal(journal.entries.length, outcome === undefined ? 0 : 1);
+  });
+
+test('an operator does not overrule what is final, nor speak of what is not there, nor take a claim that is being asked about', async () => {
+  const { resolver, store, claim, alarms } = await openResolver(NEVER);
+  await store.lease({ merchantNumber: FIRST, keyHash: 'key-a', epoch: 'e1', nowMs: LATER, untilMs: LATER + 15_000 });
+  assert.equal(await resolver.decide(FIRST, 'key-a', 'failed'), false, 'to be tried again');
+  assert.equal((await claim())?.state, 'unknown');
+  await store.settle({ merchantNumber: FIRST, keyHash: 'key-a', admissionId: 'a', epoch: 'e1', nowMs: LATER, outcome: 'succeeded' });
+  assert.equal(await resolver.decide(FIRST, 'key-a', 'failed'), true);
+  assert.equal((await claim())?.outcome, 'succeeded');
+  assert.equal(await resolver.decide(FIRST, 'nobody', 'failed'), true);
+  assert.deepEqual(alarms, ['an operator said failed of a key that has succeeded', 'an operator decided about a key that has no claim']);
+});

@@ -27,7 +27,7 @@ function openSweep(
   };
   const sweep = createSweep({
     store: { ...createModelStore(), findDue },
-    resolver: { resolve, learn: async () => {} },
+    resolver: { resolve },
     merchantNumbers: async () => options.merchants ?? Object.keys(due),
     isOpen: options.isOpen ?? (() => true),
     nowMs: () => NOW,
