@@ -121,6 +121,10 @@ export const MERCHANT = entry({
         { appId: text(OPTIONAL, /^[0-9]{1,32}$/, 'digits (in quotes)', 'app_id that its requests name; default: the merchant number') },
         'Alipay (支付宝) v3 form.',
       ),
+      'sorted-rsa2': section(
+        { id: text(OPTIONAL, /^[0-9]{1,32}$/, 'digits (in quotes)', 'app_id or merId that its forms name; default: the merchant number') },
+        'Sorted form fields of Alipay v2 and UnionPay (银联).',
+      ),
     },
     'What the schemes of `signatures` need to know.',
   ),

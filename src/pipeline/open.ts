@@ -18,12 +18,13 @@ function checkSchema(problems: readonly Problem[]): void {
   if (problems.length > 0) throw new Refusal('SCHEMA_INVALID', { members: { problems: problems.slice(0, PROBLEMS_MAX) } });
 }
 
-function readBody(body: Buffer, rawHeaders: readonly string[]): unknown {
+function readBody({ body, content, rawHeaders }: Verified): unknown {
   const types = allHeaders(rawHeaders, HEADER.contentType);
-  if (types.length !== 1 || !JSON_TYPE.test(types[0] as string)) throw new Refusal('MEDIA_TYPE_UNSUPPORTED');
+  // A signed form was read by its scheme already.
+  if (content === undefined && (types.length !== 1 || !JSON_TYPE.test(types[0] as string))) throw new Refusal('MEDIA_TYPE_UNSUPPORTED');
   if (allHeaders(rawHeaders, 'content-encoding').length > 0) throw new Refusal('MEDIA_TYPE_UNSUPPORTED');
   try {
-    return parseStrictJson(body);
+    return parseStrictJson(content ?? body);
   } catch (error) {
     if (!(error instanceof JsonProblem)) throw error;
     throw new Refusal('BODY_INVALID', { detail: `${error.reason} at byte ${error.offset}.` });
@@ -64,10 +65,10 @@ function checkMerchantFields({ operation, merchant }: Verified, value: unknown):
   }
 }
 
-/** Reads a verified body in its only possible way. The bytes that go on are the bytes that were signed, not what was parsed. */
+/** Reads a verified body in its only possible way. The bytes that go on are the bytes that were signed (of a form its JSON), not what was parsed. */
 export function open(verified: Verified): Opened {
-  const { operation, body, rawHeaders, target, pathParameters } = verified;
-  const value = operation.hasBody ? readBody(body, rawHeaders) : undefined;
+  const { operation, content, target, pathParameters } = verified;
+  const value = operation.hasBody ? readBody(verified) : undefined;
   checkSchema([...operation.checkParameters(pathParameters, readQuery(target)), ...(operation.hasBody ? operation.checkBody(value) : [])]);
   checkMerchantFields(verified, value);
   const idempotencyKey = readIdempotencyKey(verified) ?? signedIdempotencyKey(verified, value);
@@ -75,6 +76,7 @@ export function open(verified: Verified): Opened {
   const currency = operation.currency === undefined ? undefined : findAt(value, operation.currency);
   return {
     ...verified,
+    ...(content && { body: content }),
     value,
     ...(typeof amountFen === 'number' ? { amountFen } : {}),
     ...(typeof currency === 'string' ? { currency } : {}),

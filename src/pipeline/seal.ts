@@ -1,6 +1,5 @@
 import type { Signer } from '../ports/signer.ts';
 import type { AlgorithmName } from '../protocol/algorithms.ts';
-import { contentDigestOf } from '../protocol/content-digest.ts';
 import { HEADER } from '../protocol/headers.ts';
 import type { Reply, Sealed, Settled, Verified } from '../protocol/messages.ts';
 import type { AnswerSigner } from '../signature/scheme.ts';
@@ -9,6 +8,7 @@ import { signAnswer } from '../signature/sign.ts';
 import type { Event } from './event.ts';
 import type { Evidence } from './evidence.ts';
 import { problemReply, refusalFrom } from './problem.ts';
+import { answerInScheme } from './scheme-answer.ts';
 import type { Reached, Stages } from './stages.ts';
 
 export type SealOptions = {
@@ -36,32 +36,30 @@ const isAccepted = (reached: Reached | Settled): boolean => 'settled' in reached
 const bodyOf = ({ method }: Reached | Settled, { body }: Reply): Buffer => (method === 'HEAD' ? Buffer.alloc(0) : body);
 
 async function sign(options: SealOptions, reached: Reached | Settled, reply: Reply): Promise<Sealed> {
-  const body = bodyOf(reached, reply);
-  const verified = isVerified(reached);
-  const scheme = verified ? schemeOf(reached.scheme) : undefined;
-  const signer = (verified && options.answerSigners.get(reached.merchant.answerAlgorithm)) || options.refusalSigner;
+  const plain = { status: reply.status, contentType: reply.contentType, body: bodyOf(reached, reply) };
+  const nowMs = options.nowMs();
+  const verified = isVerified(reached) ? reached : undefined;
+  const form = verified && (await answerInScheme(verified, plain, options.findSchemeSigner, nowMs));
+  const { contentType, body } = form ?? plain;
   const headers = [
-    ...[HEADER.contentType, reply.contentType],
+    ...[HEADER.contentType, contentType],
     ...reply.headers,
     ...[HEADER.hufuRequestId, reached.requestId],
     ...[HEADER.hufuCertificate, reached.peer.thumbprint],
     ...[HEADER.hufuVerified, verified ? '?1' : '?0'],
-    ...(verified && scheme?.bound === 'body' ? [HEADER.hufuRequestDigest, contentDigestOf(reached.bodyDigest)] : []),
+    ...(form?.covered ?? []),
   ];
-  const { status, connection } = reply;
-  const nowMs = options.nowMs();
-  const bound = scheme && { bound: scheme.bound };
   const signed = await signAnswer({
     request: reached,
-    ...bound,
-    status,
+    ...(verified && { bound: schemeOf(verified.scheme).bound }),
+    status: reply.status,
     headers,
     body,
-    signer,
+    signer: (verified && options.answerSigners.get(verified.merchant.answerAlgorithm)) || options.refusalSigner,
     createdAtSeconds: Math.floor(nowMs / 1000),
   });
-  const ownForm = (await scheme?.signAnswer?.({ status, body, nowMs, findSigner: options.findSchemeSigner })) ?? [];
-  return { status, rawHeaders: [...headers, ...signed, ...ownForm, ...CONSTANT_HEADERS], body, connection };
+  const rawHeaders = [...headers, ...signed, ...(form?.beside ?? []), ...CONSTANT_HEADERS];
+  return { status: reply.status, rawHeaders, body, connection: reply.connection };
 }
 
 /** Signs answers and refusals, binds them to request, status and certificate, and writes the one event of the request. */

@@ -81,6 +81,8 @@ export type SignatureOptions = {
   readonly 'wechatpay-v3': { readonly mchid?: string | undefined };
   /** `app_id` that requests name instead of the merchant number. */
   readonly 'alipay-v3': { readonly appId?: string | undefined };
+  /** `app_id` or `merId` that forms name instead of the merchant number. */
+  readonly 'sorted-rsa2': { readonly id?: string | undefined };
 };
 
 export type Merchant = {

@@ -86,6 +86,8 @@ export type Verified = Routed & {
   readonly bodyDigest: Buffer;
   /** The JSON that a signed form carried, when the body is one. */
   readonly content?: Buffer;
+  /** Which of the scheme's forms the request had, where it has several. */
+  readonly dialect?: string;
 };
 
 /** The body was read strictly, fits its schema and names the identity's merchant. */

@@ -22,4 +22,6 @@ export type Presented = {
   readonly signature: Buffer;
   /** The JSON that a form carries in one of its signed fields: what is read and forwarded in place of the body. */
   readonly content?: Buffer;
+  /** Which of the scheme's forms it is, where it has several. */
+  readonly dialect?: string;
 };

@@ -1,12 +1,18 @@
 import type { Signer } from '../ports/signer.ts';
 import type { AlgorithmName } from '../protocol/algorithms.ts';
 import type { Merchant } from '../protocol/merchant.ts';
+import type { Operation } from '../protocol/operation.ts';
 import type { SchemeName } from '../protocol/scheme-names.ts';
 import type { SignedMessage } from './coverage.ts';
 import type { Presented } from './presented.ts';
 
-/** A request as a scheme reads it: its bytes, and the merchant that its certificate proved. */
-export type SchemeRequest = SignedMessage & { readonly body: Buffer; readonly merchant: Pick<Merchant, 'number' | 'signatureOptions'> };
+/** A request as a scheme reads it: its bytes, the merchant that its certificate proved, and the operation that method and path name. */
+export type SchemeRequest = SignedMessage & {
+  readonly body: Buffer;
+  readonly merchant: Pick<Merchant, 'number' | 'signatureOptions'>;
+  readonly operation: Pick<Operation, 'id' | 'amount'>;
+  readonly pathParameters: Readonly<Record<string, string>>;
+};
 
 /** One of our keys with what schemes say about it in an answer. */
 export type AnswerSigner = {
@@ -21,6 +27,9 @@ export type SchemeAnswer = {
   readonly status: number;
   readonly body: Buffer;
   readonly nowMs: number;
+  readonly operationId: string;
+  /** Which of the scheme's forms the request had, where it has several. */
+  readonly dialect?: string;
   /** The first of our keys for an algorithm; `hufu check` has made sure of those in SCHEME_ANSWERS. */
   readonly findSigner: (algorithm: AlgorithmName) => AnswerSigner | undefined;
 };
@@ -50,9 +59,6 @@ export type Scheme = {
   readonly present: (request: SchemeRequest, hosts: ReadonlySet<string>) => Presented;
   /** Headers, flat, that sign an answer the way this scheme does, beside our own signature; for requests that verified. */
   readonly signAnswer?: (answer: SchemeAnswer) => string[] | Promise<string[]>;
+  /** The JSON in which the scheme puts answer and signature, where it has no headers for them; undefined leaves the answer as it is. */
+  readonly wrapAnswer?: (answer: SchemeAnswer) => Promise<Buffer | undefined>;
 };
-
-/**
- * The text under which a nonce is remembered: one for each (scheme, nonce). Those of RFC 9421 stand alone; they have no colon.
- */
-export const nonceOf = (scheme: SchemeName, nonce: string): string => (scheme === 'rfc9421' ? nonce : `${scheme}:${nonce}`);

@@ -3,6 +3,7 @@ import type { SchemeName } from '../protocol/scheme-names.ts';
 import type { Scheme, SchemeRequest } from './scheme.ts';
 import { ALIPAY_V3 } from './schemes/alipay-v3.ts';
 import { RFC9421 } from './schemes/rfc9421.ts';
+import { SORTED_RSA2 } from './schemes/sorted-rsa2.ts';
 import { WECHATPAY_V3 } from './schemes/wechatpay-v3.ts';
 
 /** All schemes. Nothing outside this file enumerates them. */
@@ -10,6 +11,7 @@ const SCHEMES: Readonly<Record<SchemeName, Scheme>> = {
   rfc9421: RFC9421,
   'wechatpay-v3': WECHATPAY_V3,
   'alipay-v3': ALIPAY_V3,
+  'sorted-rsa2': SORTED_RSA2,
 };
 const ALL: readonly Scheme[] = Object.values(SCHEMES);
 

@@ -10,8 +10,9 @@ import { findFieldValue } from '../protocol/signature-base.ts';
 import { checkUncovered } from './coverage.ts';
 import { readBytes, readDictionary } from './dictionary.ts';
 import { type DoctorOptions, explainDigest, explainKey, explainSignature, explainTime, LONE_DOCTOR, type Patient } from './doctor.ts';
+import { nonceOf } from './nonce.ts';
 import type { Presented } from './presented.ts';
-import { nonceOf, type Scheme } from './scheme.ts';
+import type { Scheme } from './scheme.ts';
 import { chooseScheme } from './schemes.ts';
 
 /** How far `created` may be from our clock, seconds, both ways, inclusive. */
@@ -48,7 +49,7 @@ export function verifySignature(routed: Routed, options: VerifyOptions): Verifie
   const keys = usableKeys(scheme, patient, options);
   checkTime(patient);
   const bodyDigest = checkDigest(patient, keys[0] as MerchantKey);
-  const { signed, record, signature, nonce, createdAtSeconds, content } = presented;
+  const { signed, record, signature, nonce, createdAtSeconds, content, dialect } = presented;
   const key = keys.find(({ algorithm, publicKey }) => verifyBytes(algorithm, publicKey, signed, signature));
   if (!key) throw new Refusal('SIGNATURE_MISMATCH', { members: explainSignature(patient, keys[0] as MerchantKey) });
   return {
@@ -62,6 +63,7 @@ export function verifySignature(routed: Routed, options: VerifyOptions): Verifie
     signature,
     bodyDigest,
     ...(content && { content }),
+    ...(dialect !== undefined && { dialect }),
   };
 }
 

@@ -98,7 +98,7 @@ export function paymentOf(changes: Partial<Opened> = {}, rules = RULES): Opened 
       rules,
       keySources: new Set(['registered']),
       signatures: new Set(['rfc9421']),
-      signatureOptions: { 'wechatpay-v3': {}, 'alipay-v3': {} },
+      signatureOptions: { 'wechatpay-v3': {}, 'alipay-v3': {}, 'sorted-rsa2': {} },
       answerAlgorithm: 'ed25519',
     },
     operation: PAY,

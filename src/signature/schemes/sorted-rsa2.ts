@@ -37,7 +37,10 @@ const DIALECTS: readonly Dialect[] = [
   {
     name: 'alipay',
     signature: 'sign',
-    fixed: [['sign_type', /^RSA2$/], ['charset', /^utf-8$/i]],
+    fixed: [
+      ['sign_type', /^RSA2$/],
+      ['charset', /^utf-8$/i],
+    ],
     merchant: 'app_id',
     time: 'timestamp',
     timeForm: /^(\d{4})-(\d{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2})$/,
@@ -51,7 +54,10 @@ const DIALECTS: readonly Dialect[] = [
   {
     name: 'unionpay',
     signature: 'signature',
-    fixed: [['signMethod', /^01$/], ['encoding', /^UTF-8$/i]],
+    fixed: [
+      ['signMethod', /^01$/],
+      ['encoding', /^UTF-8$/i],
+    ],
     merchant: 'merId',
     time: 'txnTime',
     timeForm: /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})$/,
@@ -81,7 +87,13 @@ function present(request: SchemeRequest): Presented {
   checkNames(request, dialect, fields);
   const signature = readBase64(fields.get(dialect.signature) as string);
   if (!signature) throw invalid(`${dialect.signature} is not canonical base64, percent-encoded.`);
-  return { key: dialect.keyOf(fields), createdAtSeconds: readTime(dialect, fields), ...readSigned(request, dialect, fields), signature, dialect: dialect.name };
+  return {
+    key: dialect.keyOf(fields),
+    createdAtSeconds: readTime(dialect, fields),
+    ...readSigned(request, dialect, fields),
+    signature,
+    dialect: dialect.name,
+  };
 }
 
 /** Merchant, operation and path parameters, none of which is signed where it stands in HTTP. */
@@ -91,9 +103,13 @@ function checkNames({ merchant, operation, pathParameters }: SchemeRequest, dial
   if (fields.get('method') !== operation.id)
     throw new Refusal('SIGNATURE_COVERAGE', { detail: `The field method must name the operation, ${operation.id}.` });
   for (const [name, value] of Object.entries(pathParameters))
-    if (namesOf(name).filter((each) => fields.get(each) === value).length !== namesOf(name).filter((each) => fields.has(each)).length ||
-        !namesOf(name).some((each) => fields.has(each)))
+    if (!repeats(fields, name, value))
       throw new Refusal('SIGNATURE_COVERAGE', { detail: `The field ${name} must repeat the value in the path.` });
+}
+
+function repeats(fields: Fields, name: string, value: string): boolean {
+  const sent = namesOf(name).filter((each) => fields.has(each));
+  return sent.length > 0 && sent.every((each) => fields.get(each) === value);
 }
 
 /** A path parameter's name, also as SDKs write it that turn names into snake_case. */
@@ -117,6 +133,8 @@ function readSigned(
   const own = new Set([...dialect.own, dialect.signature, dialect.merchant, dialect.time, ...dialect.fixed.map(([name]) => name)]);
   for (const name of Object.keys(pathParameters).flatMap(namesOf)) own.add(name);
   const isOwn = (name: string) => own.has(name);
+  const stranger = fields.has('biz_content') && sorted.find(([name]) => !isOwn(name) && name !== 'biz_content');
+  if (stranger) throw invalid(`The field ${stranger[0]} stands beside biz_content and nothing would read it; leave it out.`);
   const content = contentOf(fields, isOwn, operation.amount);
   if (!content) throw invalid('Two fields of the form contradict each other.');
   const signed = dialect.bytesOf(joinFields(sorted));
@@ -124,7 +142,11 @@ function readSigned(
     signed,
     record: joinFields(sorted.map(([name, value]) => [name, isOwn(name) ? value : contentDigestOf(sha256(value))])),
     lines: () =>
-      sorted.map(([name, value]) => ({ name, bytes: Buffer.from(`${name}=${value}`, 'utf8'), ...(!isOwn(name) && { isBody: true as const }) })),
+      sorted.map(([name, value]) => ({
+        name,
+        bytes: Buffer.from(`${name}=${value}`, 'utf8'),
+        ...(!isOwn(name) && { isBody: true as const }),
+      })),
     nonce: nonceOfBytes(signed),
     content,
   };
