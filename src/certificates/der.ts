@@ -19,7 +19,9 @@ export const TAG = {
   integer: 0x02,
   bitString: 0x03,
   octetString: 0x04,
+  null: 0x05,
   oid: 0x06,
+  enumerated: 0x0a,
   utf8String: 0x0c,
   printableString: 0x13,
   ia5String: 0x16,
@@ -28,7 +30,13 @@ export const TAG = {
   sequence: 0x30,
   set: 0x31,
   context0: 0xa0,
+  context1: 0xa1,
+  context2: 0xa2,
   context3: 0xa3,
+  /** Context-specific and primitive: an implicit NULL or string. */
+  primitive0: 0x80,
+  primitive2: 0x82,
+  primitive6: 0x86,
 } as const;
 
 const malformed = (): CertificateProblem => new CertificateProblem('the certificate is not well-formed DER');

@@ -22,9 +22,13 @@ export type ExtensionFacts = {
   readonly keyUsage: ReadonlySet<KeyUsage> | undefined;
   /** basicConstraints says CA. */
   readonly isAuthority: boolean;
+  /** Where its authority answers by OCSP (authorityInfoAccess, RFC 5280 section 4.2.2.1): URLs as written, unchecked. */
+  readonly responders: readonly string[];
 };
 
 const OID = { keyUsage: '2.5.29.15', basicConstraints: '2.5.29.19', extendedKeyUsage: '2.5.29.37' };
+const AUTHORITY_INFORMATION = '1.3.6.1.5.5.7.1.1';
+const OCSP_ACCESS = '1.3.6.1.5.5.7.48.1';
 
 /**
  * Extensions that may be critical: the three that are read here, and those that OpenSSL enforces while it builds the chain
@@ -43,10 +47,12 @@ export function readExtensions(element: Element): ExtensionFacts {
   const extendedKeyUsage = values.get(OID.extendedKeyUsage);
   const keyUsage = values.get(OID.keyUsage);
   const basicConstraints = values.get(OID.basicConstraints);
+  const information = values.get(AUTHORITY_INFORMATION);
   return {
     extendedKeyUsage: extendedKeyUsage && readChildrenOf(readElement(extendedKeyUsage, TAG.sequence), TAG.sequence).map(readOid),
     keyUsage: keyUsage && readKeyUsage(keyUsage),
     isAuthority: basicConstraints !== undefined && readIsAuthority(basicConstraints),
+    responders: information ? readResponders(information) : [],
   };
 }
 
@@ -80,4 +86,12 @@ function readIsAuthority(value: Uint8Array): boolean {
   if (rest.length > 1) throw new CertificateProblem('the basic constraints are not well-formed');
   if (rest.length === 1) readUnsigned(rest[0]);
   return isAuthority;
+}
+
+/** AuthorityInfoAccess: `SEQUENCE OF SEQUENCE { accessMethod OID, accessLocation GeneralName }`; names that are no URI say nothing here. */
+function readResponders(value: Uint8Array): string[] {
+  return readChildrenOf(readElement(value, TAG.sequence), TAG.sequence).flatMap((description) => {
+    const [method, location] = readChildrenOf(description, TAG.sequence);
+    return readOid(method) === OCSP_ACCESS && location?.tag === TAG.primitive6 ? [Buffer.from(location.content).toString('latin1')] : [];
+  });
 }

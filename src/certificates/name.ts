@@ -6,13 +6,13 @@ import { CertificateProblem } from './problem.ts';
 export function readName(element: Element | undefined): DistinguishedName {
   const name = readChildrenOf(element, TAG.sequence).map((set) => readChildrenOf(set, TAG.set).map(readAttribute));
   const problem = findNameProblem(name);
-  if (problem !== undefined) throw new CertificateProblem(problem);
+  if (problem !== undefined) throw new CertificateProblem(problem, { kind: 'name' });
   return name;
 }
 
 function readAttribute(element: Element): NameAttribute {
   const [type, value, ...rest] = readChildrenOf(element, TAG.sequence);
-  if (value === undefined || rest.length > 0) throw new CertificateProblem('an attribute of the name is not a pair');
+  if (value === undefined || rest.length > 0) throw new CertificateProblem('an attribute of the name is not a pair', { kind: 'name' });
   return { oid: readOid(type), value: readText(value) };
 }
 
@@ -24,10 +24,11 @@ function readText(element: Element): string {
       return decodeUtf8(bytes);
     case TAG.printableString:
     case TAG.ia5String:
-      if (bytes.some((byte) => byte >= 0x80)) throw new CertificateProblem('an attribute of the name is not ASCII where it must be');
+      if (bytes.some((byte) => byte >= 0x80))
+        throw new CertificateProblem('an attribute of the name is not ASCII where it must be', { kind: 'name' });
       return bytes.toString('latin1');
     default:
-      throw new CertificateProblem('an attribute of the name is not a UTF8String, PrintableString or IA5String');
+      throw new CertificateProblem('an attribute of the name is not a UTF8String, PrintableString or IA5String', { kind: 'name' });
   }
 }
 
@@ -35,6 +36,6 @@ function decodeUtf8(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new CertificateProblem('an attribute of the name is not UTF-8', { cause });
+    throw new CertificateProblem('an attribute of the name is not UTF-8', { kind: 'name', cause });
   }
 }

@@ -1,5 +1,5 @@
 import { ALGORITHM_NAMES, findKeyProblem } from '../protocol/algorithms.ts';
-import { CertificateProblem } from './problem.ts';
+import { CertificateProblem, type ProblemKind } from './problem.ts';
 import type { CertificateFacts } from './read.ts';
 
 /** Object identifiers of extended key usages, RFC 5280 section 4.2.1.12. */
@@ -7,6 +7,7 @@ export const USAGE = {
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
   emailProtection: '1.3.6.1.5.5.7.3.4',
+  ocspSigning: '1.3.6.1.5.5.7.3.9',
   documentSigning: '1.3.6.1.5.5.7.3.36',
 } as const;
 
@@ -40,44 +41,54 @@ const RSA_EXPONENT_MIN = 65_537n;
 
 type KeyFacts = Pick<CertificateFacts, 'publicKey' | 'signatureAlgorithm'>;
 /** A reason is one fixed sentence for one cause: it is what the merchant reads. Rules below one that fails are not asked by `check`. */
-type Rule<Facts> = readonly [holds: (facts: Facts, policy: PathPolicy) => boolean, reason: (policy: PathPolicy) => string];
+type Rule<Facts> = readonly [
+  kind: ProblemKind,
+  holds: (facts: Facts, policy: PathPolicy) => boolean,
+  reason: (policy: PathPolicy) => string,
+];
 
 const rsaBits = ({ publicKey }: KeyFacts): number | undefined => publicKey.asymmetricKeyDetails?.modulusLength;
 const isUsable = ({ publicKey }: KeyFacts): boolean => ALGORITHM_NAMES.some((name) => findKeyProblem(name, publicKey) === undefined);
 
 const KEY_RULES: readonly Rule<KeyFacts>[] = [
   [
+    'key',
     (facts) => facts.publicKey.asymmetricKeyType === 'rsa' || isUsable(facts),
     () => 'the key is not RSA of at least 2048 bits, P-256, P-384 or Ed25519',
   ],
   [
+    'key',
     (facts, { rsaBitsMin }) => facts.publicKey.asymmetricKeyType !== 'rsa' || (rsaBits(facts) ?? 0) >= rsaBitsMin,
     ({ rsaBitsMin }) => `the RSA key is shorter than ${rsaBitsMin} bits`,
   ],
-  [(facts) => (rsaBits(facts) ?? 0) <= RSA_BITS_MAX, () => `the RSA key is longer than ${RSA_BITS_MAX} bits`],
+  ['key', (facts) => (rsaBits(facts) ?? 0) <= RSA_BITS_MAX, () => `the RSA key is longer than ${RSA_BITS_MAX} bits`],
   [
+    'key',
     ({ publicKey }) => (publicKey.asymmetricKeyDetails?.publicExponent ?? RSA_EXPONENT_MIN) >= RSA_EXPONENT_MIN,
     () => 'the exponent of the RSA key is below 65537',
   ],
   [
+    'signature',
     ({ signatureAlgorithm }) => SIGNATURE_ALGORITHMS.has(signatureAlgorithm),
     () => 'the certificate is not signed with SHA-256, SHA-384, SHA-512 or Ed25519',
   ],
 ];
 
 const LEAF_RULES: readonly Rule<CertificateFacts>[] = [
-  [({ isAuthority }) => !isAuthority, () => 'the certificate is that of an authority'],
+  ['authority', ({ isAuthority }) => !isAuthority, () => 'the certificate is that of an authority'],
   [
+    'purpose',
     ({ extendedKeyUsage }, { clientAuthRequired }) => extendedKeyUsage !== undefined || !clientAuthRequired,
     () => 'the certificate says no extended key usage, and clientAuth is needed',
   ],
   // anyExtendedKeyUsage does not count: a certificate made for everything was not made for this.
   [
+    'purpose',
     ({ extendedKeyUsage }) => extendedKeyUsage === undefined || extendedKeyUsage.includes(USAGE.clientAuth),
     () => 'the certificate has no clientAuth usage among its extended key usages',
   ],
-  [({ keyUsage }) => keyUsage === undefined || keyUsage.has('digitalSignature'), () => 'the key usage does not allow signatures'],
-  [({ keyUsage }) => !(keyUsage?.has('keyCertSign') ?? false), () => 'the key usage allows issuing certificates'],
+  ['usage', ({ keyUsage }) => keyUsage === undefined || keyUsage.has('digitalSignature'), () => 'the key usage does not allow signatures'],
+  ['authority', ({ keyUsage }) => !(keyUsage?.has('keyCertSign') ?? false), () => 'the key usage allows issuing certificates'],
   ...KEY_RULES,
 ];
 
@@ -85,32 +96,36 @@ const LEAF_RULES: readonly Rule<CertificateFacts>[] = [
 const SIGNING_USAGES: readonly string[] = [USAGE.clientAuth, USAGE.emailProtection, USAGE.documentSigning];
 
 const SIGNER_RULES: readonly Rule<CertificateFacts>[] = [
-  [({ isAuthority }) => !isAuthority, () => 'the certificate is that of an authority'],
+  ['authority', ({ isAuthority }) => !isAuthority, () => 'the certificate is that of an authority'],
   [
+    'purpose',
     ({ extendedKeyUsage }) => extendedKeyUsage === undefined || extendedKeyUsage.some((usage) => SIGNING_USAGES.includes(usage)),
     () => 'the certificate is for other uses than signing messages',
   ],
   [
+    'usage',
     ({ keyUsage }) => keyUsage === undefined || keyUsage.has('digitalSignature') || keyUsage.has('nonRepudiation'),
     () => 'the key usage does not allow signatures',
   ],
-  [({ keyUsage }) => !(keyUsage?.has('keyCertSign') ?? false), () => 'the key usage allows issuing certificates'],
+  ['authority', ({ keyUsage }) => !(keyUsage?.has('keyCertSign') ?? false), () => 'the key usage allows issuing certificates'],
   ...KEY_RULES,
 ];
 
 const AUTHORITY_RULES: readonly Rule<CertificateFacts>[] = [
-  [({ isAuthority }) => isAuthority, () => 'the certificate is not that of an authority'],
-  [({ keyUsage }) => keyUsage === undefined || keyUsage.has('keyCertSign'), () => 'the key usage does not allow issuing'],
+  ['authority', ({ isAuthority }) => isAuthority, () => 'the certificate is not that of an authority'],
+  ['usage', ({ keyUsage }) => keyUsage === undefined || keyUsage.has('keyCertSign'), () => 'the key usage does not allow issuing'],
   ...KEY_RULES,
 ];
 
 function findProblems<Facts>(rules: readonly Rule<Facts>[], facts: Facts, policy: PathPolicy): string[] {
-  return rules.filter(([holds]) => !holds(facts, policy)).map(([, reason]) => reason(policy));
+  return rules.filter(([, holds]) => !holds(facts, policy)).map(([, , reason]) => reason(policy));
 }
 
 function check<Facts>(rules: readonly Rule<Facts>[], facts: Facts, policy: PathPolicy): void {
-  const [reason] = findProblems(rules, facts, policy);
-  if (reason !== undefined) throw new CertificateProblem(reason);
+  const broken = rules.find(([, holds]) => !holds(facts, policy));
+  if (broken === undefined) return;
+  const [kind, , reason] = broken;
+  throw new CertificateProblem(reason(policy), { kind });
 }
 
 /** Throws CertificateProblem unless a merchant may connect with the certificate. Says nothing about validity in time or the issuer. */

@@ -1,4 +1,4 @@
-import { type KeyObject, verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { DistinguishedName } from '../protocol/distinguished-name.ts';
 import {
   type Element,
@@ -14,6 +14,7 @@ import {
 } from './der.ts';
 import { readName } from './name.ts';
 import { CertificateProblem } from './problem.ts';
+import { isSigned } from './signed.ts';
 
 /** A whole certificate revocation list, read strictly; whether it is signed by whom it names is another question: see isSignedBy. */
 export type CrlFacts = {
@@ -24,17 +25,6 @@ export type CrlFacts = {
   readonly revoked: ReadonlySet<string>;
   /** Whether this key signed it. */
   readonly isSignedBy: (key: KeyObject) => boolean;
-};
-
-/** Hash by signature algorithm; Ed25519 has its own inside. MD5 and SHA-1 are missing, since lists signed with them can be forged. */
-const HASHES: Readonly<Record<string, string | null>> = {
-  '1.2.840.113549.1.1.11': 'sha256',
-  '1.2.840.113549.1.1.12': 'sha384',
-  '1.2.840.113549.1.1.13': 'sha512',
-  '1.2.840.10045.4.3.2': 'sha256',
-  '1.2.840.10045.4.3.3': 'sha384',
-  '1.2.840.10045.4.3.4': 'sha512',
-  '1.3.101.112': null,
 };
 
 const PEM = /-----BEGIN X509 CRL-----\r?\n([A-Za-z0-9+/=\r\n]+?)-----END X509 CRL-----/;
@@ -90,16 +80,5 @@ function checkExtensions(extensions: Element): void {
     const parts = readChildrenOf(extension, TAG.sequence);
     readOid(parts[0]);
     if (parts.length === 3 && readBoolean(parts[1] as Element)) refuse('the list has a critical extension: only whole lists are read');
-  }
-}
-
-function isSigned(body: Uint8Array, algorithm: Element, key: KeyObject, signature: Uint8Array): boolean {
-  const hash = HASHES[readOid(readChildren(algorithm)[0])];
-  if (hash === undefined) return false;
-  try {
-    return verify(hash, body, key, signature);
-  } catch {
-    // An algorithm that does not fit the key.
-    return false;
   }
 }

@@ -76,7 +76,7 @@ function onlyChild(element: Element | undefined, tag: number): Element {
 /** Version 1 has no version field at all, so that every later field would be taken for its neighbour. */
 function checkVersion(element: Element | undefined): void {
   const isThree = element?.tag === TAG.context0 && Buffer.from(readUnsigned(onlyChild(element, TAG.context0))).equals(Buffer.from([2]));
-  if (!isThree) throw new CertificateProblem('the certificate is not of version 3');
+  if (!isThree) throw new CertificateProblem('the certificate is not of version 3', { kind: 'version' });
 }
 
 function readSerialNumber(element: Element | undefined): string {
@@ -106,9 +106,9 @@ function readPublicKey(der: Uint8Array, spki: Element | undefined): KeyObject {
   try {
     publicKey = new X509Certificate(der).publicKey;
   } catch (cause) {
-    throw new CertificateProblem('the public key of the certificate cannot be read', { cause });
+    throw new CertificateProblem('the public key of the certificate cannot be read', { kind: 'key', cause });
   }
   if (!publicKey.export({ type: 'spki', format: 'der' }).equals(expected))
-    throw new CertificateProblem('the public key of the certificate is not in DER');
+    throw new CertificateProblem('the public key of the certificate is not in DER', { kind: 'key' });
   return publicKey;
 }

@@ -81,8 +81,8 @@ function resolveConfig(source: YamlFile, written: Written, overrides: Overrides,
       { internet: overrides.internetPort, dedicated: overrides.dedicatedPort, status: overrides.statusPort },
       certificate,
     ),
-    authorities: written.authorities.map(({ name, certificates, crls }) => ({
-      name,
+    authorities: written.authorities.map(({ certificates, crls, ...authority }) => ({
+      ...authority,
       certificates: certificates.map(certificate),
       crls: crls.map((source) => (source.startsWith('http://') ? source : certificate(source))),
     })),
@@ -134,6 +134,15 @@ function checkMeaning(source: YamlFile, config: GatewayConfig, report: Report): 
     report,
     'keyid',
   );
+  for (const [index, { ocsp }] of authorities.entries()) {
+    if (ocsp && ocsp.mode !== 'off' && ocsp.url === undefined && ocsp.hosts.length === 0)
+      report(
+        source.problem(
+          ['authorities', index, 'ocsp'],
+          'authorities.ocsp: name the responder by url, or the hosts that certificates may name',
+        ),
+      );
+  }
   checkListeners(source, config, report);
 }
 

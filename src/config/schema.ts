@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { AUTHORITY } from './authority-rows.ts';
 import { address, BALANCER, DEDICATED, INTERNET, port } from './listener-rows.ts';
 import { boolean, entry, integer, list, numberOf, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
 
@@ -9,24 +10,6 @@ import { boolean, entry, integer, list, numberOf, OPTIONAL, path, REQUIRED, sect
 
 const instanceName = (standard: string | typeof REQUIRED, reason: string) =>
   text(standard, /^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and - (at most 63 characters)', reason);
-
-const AUTHORITY = entry({
-  name: text(REQUIRED, /^[a-z0-9][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and -', 'what merchant files call this authority'),
-  certificates: list(
-    path(REQUIRED, 'PEM file, relative to certificatesDirectory'),
-    REQUIRED,
-    1,
-    "the authority's certificates: the one that issues and, while it is replaced, its successor",
-    16,
-  ),
-  crls: list(
-    text(REQUIRED, /^http:\/\/[^\s@]{1,2048}$|^(?!\w+:\/\/)[^\0]{1,4096}$/, 'a path or an http:// URL', 'DER or PEM'),
-    [],
-    0,
-    'certificate revocation lists of this authority: files relative to certificatesDirectory, or http:// URLs; once one is named, no certificate of the authority is accepted without it',
-    16,
-  ),
-});
 
 const BLOCKED = entry({
   authority: text(
@@ -136,8 +119,16 @@ export const GATEWAY = entry({
         'h',
         'how long a CRL counts after its nextUpdate, with an alarm; then no certificate of its authority is accepted',
       ),
+      ocspTimeoutMs: integer(2_000, 100, 10_000, 'ms', 'until a responder has answered; only connections that need its answer wait for it'),
+      ocspSecondsMax: integer(
+        3_600,
+        1,
+        86_400,
+        's',
+        'how long an answer counts at most; it never counts beyond its own nextUpdate, and without one for 300 s',
+      ),
     },
-    'Certificate revocation lists.',
+    'Certificate revocation lists, and responders (OCSP).',
   ),
   blocked: list(BLOCKED, [], 0, 'certificates that are refused whatever their authority says; `hufu block` writes them', 10_000),
   answers: section(

@@ -6,9 +6,15 @@ import type { Arrived, Identified, Peer } from '../protocol/messages.ts';
 import type { Binding, Snapshot } from '../registry/snapshot.ts';
 import type { Bans } from './bans.ts';
 import type { Crls } from './crls.ts';
+import type { Ocsp } from './ocsp.ts';
 
 /** Everything an identity hangs on besides the certificate itself; each request takes it as it stands then. */
-export type Registers = { readonly snapshot: Snapshot; readonly bans: Bans; readonly crls: Pick<Crls, 'judge'> };
+export type Registers = {
+  readonly snapshot: Snapshot;
+  readonly bans: Bans;
+  readonly crls: Pick<Crls, 'judge'>;
+  readonly ocsp: Pick<Ocsp, 'judge' | 'refresh'>;
+};
 
 /**
  * Which merchant a request is from: what the certificate is bound to, and among that what the Merchant-Number header says.
@@ -48,13 +54,24 @@ function refused(code: ErrorCode, { subject, serialNumber }: Peer, options: Refu
 }
 
 /** The certificate itself: fit, within its validity, neither blocked nor revoked. Throws a Refusal. */
-export function checkCertificate(peer: Peer, { snapshot, bans, crls }: Registers, nowMs: number): void {
+export function checkCertificate(peer: Peer, { snapshot, bans, crls, ocsp }: Registers, nowMs: number): void {
   if (peer.refusal !== undefined) throw refused(peer.refusal.code, peer, { detail: sentence(peer.refusal.reason) });
   if (!isWithinValidity(peer, nowMs)) throw refused('CERTIFICATE_EXPIRED', peer);
   if (marksOf(peer).some((mark) => snapshot.blocked.has(mark) || bans.isBlocked(mark))) throw refused('CERTIFICATE_REVOKED', peer);
-  const judged = crls.judge(peer.authority, peer.serialNumber, nowMs);
-  if (judged === 'revoked') throw refused('CERTIFICATE_REVOKED', peer);
-  if (judged === 'unknown') throw refused('REVOCATION_UNKNOWN', peer, { retryAfterSeconds: 5 });
+  const judged = [crls.judge(peer.authority, peer.serialNumber, nowMs), ocsp.judge(peer, nowMs)];
+  if (judged.includes('revoked')) throw refused('CERTIFICATE_REVOKED', peer);
+  if (judged.includes('unknown')) throw refused('REVOCATION_UNKNOWN', peer, { retryAfterSeconds: 5 });
+}
+
+/** What can be said of a certificate by itself, whoever it is bound to: a balancer's, which belongs to no merchant. */
+export function judgeAlone(peer: Peer, registers: Registers, nowMs: number): 'good' | 'refused' | 'unknown' {
+  try {
+    checkCertificate(peer, registers, nowMs);
+    return 'good';
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return error.code === 'REVOCATION_UNKNOWN' ? 'unknown' : 'refused';
+  }
 }
 
 const marksOf = ({ authority, serialNumber, thumbprint, bindingKey }: Peer): string[] => [

@@ -28,6 +28,8 @@ export function checkSignerCertificate(
   const certificate = readPresented(der, authorities, 'sign', nowMs);
   if (certificate === undefined)
     throw new Refusal('KEY_UNKNOWN', { detail: "The signer's certificate in the message is of no authority that is accepted here." });
+  // Nothing is waited for here: a responder that was not asked yet is asked now, and a strict authority's answer counts for the next request.
+  registers.ocsp.refresh(certificate);
   checkCertificate(certificate, registers, nowMs);
   const merchantNumbers = boundNumbers(certificate, registers, nowMs).filter((number) =>
     registers.snapshot.findMerchant(number)?.keySources.has('message'),

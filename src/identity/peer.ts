@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { checkLeafPolicy, checkSignerPolicy, isWithinValidity } from '../certificates/policy.ts';
-import { CertificateProblem } from '../certificates/problem.ts';
+import { CertificateProblem, type ProblemKind } from '../certificates/problem.ts';
 import { type CertificateFacts, readCertificate } from '../certificates/read.ts';
 import { sha256 } from '../lib/bytes.ts';
 import { bindingKeyOf, printName, sameName } from '../protocol/distinguished-name.ts';
@@ -12,12 +12,27 @@ import { createRecent, type Recent } from './recent.ts';
 
 /** What a certificate is shown for: to connect, or within a message as the signer's. */
 export type Purpose = 'connect' | 'sign';
+type PeerRefusal = NonNullable<Peer['refusal']>;
+
+/** The code of each kind of problem: a merchant's program can tell them apart. */
+const CODES: Readonly<Record<ProblemKind, PeerRefusal['code']>> = {
+  form: 'CERTIFICATE_MALFORMED',
+  version: 'CERTIFICATE_VERSION',
+  name: 'CERTIFICATE_NAME',
+  issuer: 'CERTIFICATE_ISSUER',
+  authority: 'CERTIFICATE_IS_AUTHORITY',
+  purpose: 'CERTIFICATE_PURPOSE',
+  usage: 'CERTIFICATE_KEY_USAGE',
+  key: 'CERTIFICATE_KEY',
+  signature: 'CERTIFICATE_SIGNATURE',
+};
+const refusalOf = ({ kind, reason }: CertificateProblem): PeerRefusal => ({ code: CODES[kind], reason });
 
 /** A leaf whose signature verified under the key of a known authority. What is wrong with it never changes, but for time. */
 type Known = {
   readonly peer: Peer;
   /** Why nobody may connect with it, and why nobody may sign messages with it. */
-  readonly problems: Readonly<Record<Purpose, string | undefined>>;
+  readonly problems: Readonly<Record<Purpose, PeerRefusal | undefined>>;
   readonly chainDepthMax: number;
   readonly authority: ListenerAuthority;
 };
@@ -44,7 +59,7 @@ export function readPeer(socket: TLSSocket, authorities: readonly ListenerAuthor
   const peer = judge(known, 'connect', socket.authorized === true, nowMs);
   if (peer.refusal !== undefined || !isLongerThan(known.chainDepthMax, leaf)) return peer;
   const reason = `the certificate came with a chain of more than ${known.chainDepthMax} certificates`;
-  return { ...peer, refusal: { code: 'CERTIFICATE_INVALID', reason } };
+  return { ...peer, refusal: { code: 'CERTIFICATE_CHAIN', reason } };
 }
 
 /** Whether the peer sent more certificates than the bound. A resumed session sends none. */
@@ -74,7 +89,7 @@ function judge({ peer, problems }: Known, purpose: Purpose, isAuthorized: boolea
   const problem = problems[purpose];
   if (problem === undefined && !isWithinValidity(peer, nowMs))
     return { ...peer, refusal: { code: 'CERTIFICATE_EXPIRED', reason: 'the certificate has expired or is not valid yet' } };
-  if (problem !== undefined) return { ...peer, refusal: { code: 'CERTIFICATE_INVALID', reason: problem } };
+  if (problem !== undefined) return { ...peer, refusal: problem };
   if (!isAuthorized) return { ...peer, refusal: { code: 'CERTIFICATE_INVALID', reason: 'the certificate chain does not verify' } };
   return peer;
 }
@@ -122,13 +137,22 @@ function readKnown(der: Uint8Array, thumbprint: string, authority: ListenerAutho
     return { peer: peerOf(facts, authority), problems, chainDepthMax, authority };
   } catch (error) {
     if (!(error instanceof CertificateProblem)) throw error;
-    const problems = { connect: error.reason, sign: error.reason };
+    const problems = { connect: refusalOf(error), sign: refusalOf(error) };
     return { peer: { ...UNREADABLE, authority: authority.name, trust: authority.trust, thumbprint }, problems, chainDepthMax, authority };
   }
 }
 
 /** A certificate that our authority signed and that has no reading: bound to nobody, since no binding key is empty. */
-const UNREADABLE = { bindingKey: '', subject: '', serialNumber: '', keyid: '', notBeforeMs: 0, notAfterMs: 0 };
+const UNREADABLE = {
+  bindingKey: '',
+  subject: '',
+  serialNumber: '',
+  keyid: '',
+  issuerKeyid: '',
+  responders: [],
+  notBeforeMs: 0,
+  notAfterMs: 0,
+};
 
 function peerOf(facts: CertificateFacts, authority: ListenerAuthority): Peer {
   return {
@@ -140,18 +164,21 @@ function peerOf(facts: CertificateFacts, authority: ListenerAuthority): Peer {
     trust: authority.trust,
     keyid: keyidOf(facts.publicKey),
     publicKey: facts.publicKey,
+    issuerKeyid: keyidOf(authority.facts.publicKey),
+    responders: facts.responders,
     notBeforeMs: facts.notBeforeMs,
     notAfterMs: facts.notAfterMs,
   };
 }
 
-function findProblem(facts: CertificateFacts, authority: ListenerAuthority, checkPolicy: typeof checkLeafPolicy): string | undefined {
-  if (!sameName(facts.issuer, authority.facts.subject)) return 'the issuer is not spelt as its authority is';
+function findProblem(facts: CertificateFacts, authority: ListenerAuthority, checkPolicy: typeof checkLeafPolicy): PeerRefusal | undefined {
   try {
+    if (!sameName(facts.issuer, authority.facts.subject))
+      throw new CertificateProblem('the issuer is not spelt as its authority is', { kind: 'issuer' });
     checkPolicy(facts, authority.policy);
     return undefined;
   } catch (error) {
-    if (error instanceof CertificateProblem) return error.reason;
+    if (error instanceof CertificateProblem) return refusalOf(error);
     throw error;
   }
 }

@@ -16,6 +16,7 @@ export type Metrics = {
   readonly reloads: Counter<'result'>;
   readonly announcementVersion: Gauge<string>;
   readonly crlNextUpdate: Gauge<'authority'>;
+  readonly ocspAnswers: Counter<'authority' | 'result'>;
 };
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -53,6 +54,12 @@ export function createMetrics(): Metrics {
         "When the first of an authority's revocation lists is to be replaced, seconds since 1970; 0: one is missing",
         ['authority'],
       ),
+    ),
+    ocspAnswers: new Counter(
+      of('ocsp_answers_total', 'What responders said about client certificates: good, revoked, unknown; failed: no answer that counts', [
+        'authority',
+        'result',
+      ]),
     ),
   };
 }

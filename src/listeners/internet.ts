@@ -24,6 +24,8 @@ export type InternetOptions = Omit<MerchantPathOptions, 'guestOf' | 'closes' | '
     readonly readPeer: (socket: TLSSocket) => Peer | undefined;
     /** Behind a balancer: whose a request is, when `readPeer` said that the balancer is ours. Undefined: the request is refused. */
     readonly findForwardedPeer?: (request: IncomingMessage, balancer: Peer) => Peer | undefined;
+    /** Whether the peer gets as far as HTTP. A merchant always does, to be told why it is refused; a balancer must be in good standing. */
+    readonly mayEnter?: (peer: Peer) => boolean;
     /** Whether any merchant may be served on a connection of this peer as things stand. */
     readonly isServed: (peer: Peer) => boolean;
     /** Whether the authority that issued the peer's certificate is one of this listener's still; asked for every request. Default: always. */
@@ -75,27 +77,26 @@ type Hall = { readonly guests: WeakMap<object, Guest>; readonly passed: WeakMap<
 function createReception(
   options: InternetOptions,
   gate: Gate,
-  hall: Hall,
+  { guests, passed, sockets }: Hall,
   letIn: (socket: TLSSocket) => void,
   isDraining: () => boolean,
 ): (socket: TLSSocket) => void {
-  const { guests, passed, sockets } = hall;
   const { findForwardedPeer: find, isTrusted = () => true } = options;
   const findRefusal = (socket: TLSSocket, met: Passed, peer: Peer | undefined): RefusedReason | undefined => {
     if (!isSameName(socket, met)) return 'server_name';
     return peer ? gate.connections.proven(met.connection, peer.thumbprint) : 'certificate';
   };
-  return (socket) => {
-    if (isDraining()) {
+  const refuse = (socket: TLSSocket, reason: RefusedReason): void => {
+    options.onRefused(reason);
+    socket.destroy();
+  };
+  const welcome = (socket: TLSSocket, met: Passed, peer: Peer): void => {
+    if (isDraining() || socket.destroyed) {
       socket.destroy();
       return;
     }
-    const met = gate.find(socket);
-    const peer = findPeer(options, socket);
-    const refusal = met ? findRefusal(socket, met, peer) : 'handshake';
-    if (refusal || !met || !peer) {
-      options.onRefused(refusal ?? 'certificate');
-      socket.destroy();
+    if (options.mayEnter?.(peer) === false) {
+      refuse(socket, 'certificate');
       return;
     }
     met.through(socket);
@@ -109,6 +110,27 @@ function createReception(
     passed.set(socket, met);
     sockets.add(socket, peer);
     letIn(socket);
+  };
+  return (socket) => {
+    if (isDraining()) {
+      socket.destroy();
+      return;
+    }
+    const met = gate.find(socket);
+    const peer = findPeer(options, socket);
+    const refusal = met ? findRefusal(socket, met, peer) : 'handshake';
+    if (refusal || !met || !peer) {
+      refuse(socket, refusal ?? 'certificate');
+      return;
+    }
+    const asked = options.ready(peer);
+    if (!asked) {
+      welcome(socket, met, peer);
+      return;
+    }
+    // Nobody listens to the socket while its authority is asked: a peer that resets is no fault of ours.
+    socket.on('error', () => undefined);
+    void asked.then(() => welcome(socket, met, peer)).catch(options.onFault);
   };
 }
 

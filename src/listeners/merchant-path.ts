@@ -30,6 +30,8 @@ export type MerchantPathOptions = {
   readonly hosts: () => ReadonlySet<string>;
   /** The pipeline. */
   readonly handle: (arrived: Arrived) => Promise<Sealed>;
+  /** What must be asked about a certificate before a request of it is looked at; undefined: nothing. Never rejects. */
+  readonly ready: (peer: Peer) => Promise<void> | undefined;
   /** Signs a refusal of a request that never reached the pipeline. */
   readonly refuse: (arrived: Arrived, error: unknown) => Promise<Sealed>;
   /** Whether the connection ends with the answer to this request. */
@@ -100,6 +102,8 @@ export function createMerchantPath(options: MerchantPathOptions): (request: Inco
     if (ending.has(request.socket)) return;
     const guest = options.guestOf(request);
     const peer = guest?.peerOf(request);
+    const asked = peer && options.ready(peer);
+    if (asked) await asked;
     const sealed = guest && peer && (await respond(request, response, guest, peer));
     if (!sealed || response.destroyed || sealed.connection === 'destroy') turnAway(response, guest?.isBalancer ?? false);
     else write(response, sealed, options.closes(request));

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import type { ErrorCode } from './errors.ts';
 import type { Merchant, MerchantKey } from './merchant.ts';
 import type { Channel, Operation } from './operation.ts';
 import type { FinalOutcome, OutcomeKind } from './outcome.ts';
@@ -9,6 +10,9 @@ import type { SchemeName } from './scheme-names.ts';
  * What a request is, stage by stage. Each stage of the pipeline takes the type the stage before returned,
  * so an order other than that of `pipeline/handle.ts` does not compile.
  */
+
+/** Codes of refusals for what a certificate is. */
+export type CertificateCode = Exclude<Extract<ErrorCode, `CERTIFICATE_${string}`>, 'CERTIFICATE_REVOKED' | 'CERTIFICATE_UNBOUND'>;
 
 /** The certificate a TLS peer proved to hold, read once per connection. */
 export type Peer = {
@@ -28,10 +32,14 @@ export type Peer = {
   readonly keyid: string;
   /** Absent for a certificate that has no reading. */
   readonly publicKey?: KeyObject;
+  /** The same of the authority's key that signed it. */
+  readonly issuerKeyid: string;
+  /** Where its authority answers by OCSP, as the certificate says: URLs that nobody checked. */
+  readonly responders: readonly string[];
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** Why our own checks refuse the certificate, for a signed 403; undefined when it is acceptable. */
-  readonly refusal?: { readonly code: 'CERTIFICATE_EXPIRED' | 'CERTIFICATE_INVALID'; readonly reason: string };
+  readonly refusal?: { readonly code: CertificateCode; readonly reason: string };
 };
 
 /** Whose certificate came in a message, and the key it brings: to be treated as a registered key from here on. */

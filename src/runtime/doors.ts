@@ -1,10 +1,9 @@
 import type { TLSSocket } from 'node:tls';
-import { isWithinValidity } from '../certificates/policy.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { ListenerAuthority } from '../identity/authorities.ts';
 import { readBalancer } from '../identity/balancer.ts';
 import { readForwardedPeer } from '../identity/forwarded-peer.ts';
-import { isServed } from '../identity/identify.ts';
+import { isServed, judgeAlone } from '../identity/identify.ts';
 import { isTrustedBy, readPeer } from '../identity/peer.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -24,7 +23,7 @@ import type { Revocation } from './revocation.ts';
 export type DoorsOptions = {
   readonly config: GatewayConfig;
   readonly stages: Stages;
-  readonly revocation: Pick<Revocation, 'snapshot' | 'registers'>;
+  readonly revocation: Pick<Revocation, 'snapshot' | 'registers' | 'ocsp'>;
   /** All that are configured; each door trusts those it names. */
   readonly authorities: readonly ListenerAuthority[];
   readonly metrics: Metrics;
@@ -129,7 +128,7 @@ function listenerOptions(options: DoorsOptions, name: DoorName, now: () => DoorM
   const { internet, dedicated, balancer } = options.config.listeners;
   const common = { ...commonOptions(options, name), ...now().tls, isTrusted: (peer: Peer) => isTrustedBy(now().trusted, peer) };
   const readMerchant = (socket: TLSSocket) => readPeer(socket, now().trusted, nowMs());
-  if (name === 'balancer' && balancer) return balancerOptions(balancer, common, now);
+  if (name === 'balancer' && balancer) return balancerOptions(balancer, common, now, options.revocation);
   // The same door with another name, address and channel: nothing is skipped on it.
   if (name === 'dedicated' && dedicated) return { ...dedicated, ...common, channel: 'dedicated', readPeer: readMerchant };
   return { ...internet, ...common, channel: 'internet', readPeer: readMerchant };
@@ -141,7 +140,11 @@ function commonOptions({ stages, revocation, metrics, event, log, ticketSecret }
     name: listener,
     ticketSecret,
     bodyBytesMax: () => revocation.snapshot().bodyBytesMax,
-    isServed: (peer: Peer) => isServed(peer, revocation.registers(), nowMs()),
+    isServed: (peer: Peer) => {
+      revocation.ocsp.refresh(peer);
+      return isServed(peer, revocation.registers(), nowMs());
+    },
+    ready: revocation.ocsp.ready,
     handle: (arrived: Parameters<InternetOptions['handle']>[0]) => handle(arrived, stages),
     refuse: stages.refuse,
     onConnections: (count: number) => metrics.connections.set({ listener }, count),
@@ -163,9 +166,11 @@ function balancerOptions(
   balancer: NonNullable<GatewayConfig['listeners']['balancer']>,
   common: ReturnType<typeof commonOptions> & TlsMaterial & Pick<InternetOptions, 'isTrusted'>,
   now: () => DoorMaterial,
+  revocation: DoorsOptions['revocation'],
 ): InternetOptions {
   const { connectionsMax } = balancer;
   const header = { name: balancer.header, form: balancer.form };
+  const standing = (peer: Peer) => judgeAlone(peer, revocation.registers(), nowMs());
   return {
     ...balancer,
     ...common,
@@ -173,11 +178,15 @@ function balancerOptions(
     connectionsPerAddressMax: connectionsMax,
     connectionsPerCertificateMax: connectionsMax,
     channel: 'internet',
-    // The balancer is none of the merchants: whose a request is, and whether it is served, is asked request by request.
-    isServed: () => true,
+    // The balancer is none of the merchants, and stands for all of them: what cannot be told about its certificate lets nobody in.
+    mayEnter: (peer) => standing(peer) === 'good',
+    isServed: (peer) => {
+      revocation.ocsp.refresh(peer);
+      return standing(peer) !== 'refused';
+    },
     readPeer: (socket) => readBalancer(socket, now().trusted, now().pins, nowMs()),
     findForwardedPeer: ({ rawHeaders }, peer) => {
-      const der = isWithinValidity(peer, nowMs()) ? findForwarded(rawHeaders, header) : undefined;
+      const der = standing(peer) === 'good' ? findForwarded(rawHeaders, header) : undefined;
       return der && readForwardedPeer(der, now().forwarded, nowMs());
     },
   };

@@ -62,7 +62,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   const { stages, money } = wireStages({ config, keyring, authorities: () => trust.current().authorities, ...revocation, core, event });
   const closeBehind = async (timeoutMs: number) => {
     money.sweep.stop();
-    revocation.stop();
+    await revocation.stop();
     await core.close();
     await state.close(timeoutMs);
   };

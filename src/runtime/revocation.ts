@@ -5,6 +5,8 @@ import type { ListenerAuthority } from '../identity/authorities.ts';
 import { createCrlReader } from '../identity/crl-reader.ts';
 import { createCrls } from '../identity/crls.ts';
 import type { Registers } from '../identity/identify.ts';
+import { createOcsp, type Ocsp } from '../identity/ocsp.ts';
+import { createOcspClient } from '../identity/ocsp-client.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { Event } from '../pipeline/event.ts';
@@ -37,13 +39,15 @@ export type Revocation = {
   readonly state: AnnouncingState;
   readonly snapshot: () => Snapshot;
   readonly registers: () => Registers;
+  /** Asks responders; see identity/ocsp. */
+  readonly ocsp: Pick<Ocsp, 'ready' | 'refresh'>;
   readonly standing: () => Standing;
   /** Reads all files and lists anew. Never rejects. */
   readonly reload: () => Promise<void>;
   /** The first look, before the listeners open. */
   readonly look: () => Promise<void>;
   readonly start: () => void;
-  readonly stop: () => void;
+  readonly stop: () => Promise<void>;
 };
 
 /** Twice a second: files of lists, and connections whose certificate or binding has ended by time. */
@@ -86,7 +90,8 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
   return {
     state,
     snapshot: registry.snapshot,
-    registers: () => ({ snapshot: registry.snapshot(), bans: keeper.bans(), crls: lists.crls }),
+    registers: () => ({ snapshot: registry.snapshot(), bans: keeper.bans(), crls: lists.crls, ocsp: lists.ocsp }),
+    ocsp: lists.ocsp,
     standing: () => (keeper.isConfirmed() ? state.keeper.standing() : { kind: 'closed', code: 'STORE_UNAVAILABLE' }),
     reload: async () => void (await reload()),
     look: async () => {
@@ -101,6 +106,7 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
     stop: () => {
       keeper.stop();
       clearInterval(timer);
+      return lists.stop();
     },
   };
 }
@@ -114,12 +120,22 @@ function followLists({ config, authorities, event, metrics }: RevocationOptions)
     onAlarm: (line) => event.alarm(line, {}),
     onTaken: (authority, nextUpdateMs) => metrics.crlNextUpdate.set({ authority }, nextUpdateMs / 1000),
   });
+  const client = createOcspClient();
+  const ocsp = createOcsp({
+    authorities,
+    ask: client.ask,
+    isRevoked: (authority, serialNumber) => crls.judge(authority, serialNumber, nowMs()) === 'revoked',
+    nowMs,
+    onAlarm: (line) => event.alarm(line, {}),
+    onAnswer: (authority, result) => metrics.ocspAnswers.inc({ authority, result }),
+  });
   const follow = (next: GatewayConfig) => {
     ({ revocation } = next);
     crls.follow(next);
+    ocsp.follow(next);
   };
   follow(config);
-  return { crls, follow };
+  return { crls, ocsp, follow, stop: client.close };
 }
 
 function openRegistry(

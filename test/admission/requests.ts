@@ -81,6 +81,8 @@ export function paymentOf(changes: Partial<Opened> = {}, rules = RULES): Opened 
       serialNumber: '01',
       authority: 'a',
       keyid: 'k',
+      issuerKeyid: 'a',
+      responders: [],
       notBeforeMs: 0,
       notAfterMs: 1,
     },

@@ -84,7 +84,8 @@ describe('a certificate decides who is calling', { timeout: 120_000 }, () => {
   });
 
   const UNBOUND = 'CERTIFICATE_UNBOUND';
-  const INVALID = 'CERTIFICATE_INVALID';
+  const NAME = 'CERTIFICATE_NAME';
+  const PURPOSE = 'CERTIFICATE_PURPOSE';
   const EXPIRED = 'CERTIFICATE_EXPIRED';
   const cases: readonly (readonly [tls: () => Tls | Promise<Tls>, code: string, why: string])[] = [
     [() => world.system.pki.read(`merchants/${MERCHANT_2}`), 'MERCHANT_MISMATCH', "merchant 2's own certificate (B1)"],
@@ -93,31 +94,35 @@ describe('a certificate decides who is calling', { timeout: 120_000 }, () => {
       UNBOUND,
       'the same name from another authority that is trusted too (B2)',
     ],
-    [() => named(MERCHANT_2, MERCHANT_1), INVALID, "merchant 2's number and merchant 1's in two CNs (B6)"],
-    [() => named(MERCHANT_1, MERCHANT_2), INVALID, 'the same the other way round (B6)'],
+    [() => named(MERCHANT_2, MERCHANT_1), NAME, "merchant 2's number and merchant 1's in two CNs (B6)"],
+    [() => named(MERCHANT_1, MERCHANT_2), NAME, 'the same the other way round (B6)'],
     [() => named(`${MERCHANT_1},O=虎符测试商户`), UNBOUND, 'a comma in the CN (B7)'],
     [() => named(`${MERCHANT_1}+OU=Merchants`), UNBOUND, 'a plus in the CN (B7)'],
     [() => named(`x/CN=${MERCHANT_1}`), UNBOUND, 'a slash in the CN (B7)'],
     [() => named(`CN=${MERCHANT_1}`), UNBOUND, 'an equals sign in the CN (B7)'],
-    [() => named(`${MERCHANT_1}\0.evil`), INVALID, 'NUL in the CN (B9)'],
-    [() => named(`${MERCHANT_1}\r\n{"level":60}`), INVALID, 'a line break in the CN (M1)'],
+    [() => named(`${MERCHANT_1}\0.evil`), NAME, 'NUL in the CN (B9)'],
+    [() => named(`${MERCHANT_1}\r\n{"level":60}`), NAME, 'a line break in the CN (M1)'],
     [() => named(`${MERCHANT_1} `), UNBOUND, 'a space behind the CN (B11)'],
     [() => named(` ${MERCHANT_1}`), UNBOUND, 'a space before the CN (B11)'],
     [() => changed((value) => value.toLowerCase()), UNBOUND, 'the name in lower case (B11)'],
     [() => changed((value) => value.replace('商', ' 商')), UNBOUND, 'a space inside (B11)'],
     [() => changed((value) => value.replace('Merchants', 'Mеrchants')), UNBOUND, 'a Cyrillic letter (B12)'],
-    [() => named(`${MERCHANT_1}\u200b`), INVALID, 'a zero-width space (B12)'],
-    [() => named(`\u202e${[...MERCHANT_1].reverse().join('')}`), INVALID, 'a right-to-left override (B12)'],
-    [() => signedByOurs({ subject: name([]) }), INVALID, 'no name at all'],
-    [() => world.system.pki.issueMerchant({ profile: 'server', subject: merchant.leaf.subject }), INVALID, 'for servers only (B15)'],
-    [() => signedByOurs({ extensions: [basicConstraints(false)] }), INVALID, 'no extended key usage (B15)'],
-    [() => signedByOurs({ extensions: [extendedKeyUsage('2.5.29.37.0')] }), INVALID, 'anyExtendedKeyUsage (B15)'],
-    [() => signedByOurs({ version: 1 }), INVALID, 'version 1 (B15)'],
-    [() => signedByOurs({ extensions: [extendedKeyUsage(CLIENT_AUTH), basicConstraints(true)] }), INVALID, 'CA:TRUE (B15)'],
+    [() => named(`${MERCHANT_1}\u200b`), NAME, 'a zero-width space (B12)'],
+    [() => named(`\u202e${[...MERCHANT_1].reverse().join('')}`), NAME, 'a right-to-left override (B12)'],
+    [() => signedByOurs({ subject: name([]) }), NAME, 'no name at all'],
+    [() => world.system.pki.issueMerchant({ profile: 'server', subject: merchant.leaf.subject }), PURPOSE, 'for servers only (B15)'],
+    [() => signedByOurs({ extensions: [basicConstraints(false)] }), PURPOSE, 'no extended key usage (B15)'],
+    [() => signedByOurs({ extensions: [extendedKeyUsage('2.5.29.37.0')] }), PURPOSE, 'anyExtendedKeyUsage (B15)'],
+    [() => signedByOurs({ version: 1 }), 'CERTIFICATE_VERSION', 'version 1 (B15)'],
+    [
+      () => signedByOurs({ extensions: [extendedKeyUsage(CLIENT_AUTH), basicConstraints(true)] }),
+      'CERTIFICATE_IS_AUTHORITY',
+      'CA:TRUE (B15)',
+    ],
     [() => signedByOurs({ notAfterMs: Date.now() - 1000 }), EXPIRED, 'expired a second ago (B16)'],
     [() => signedByOurs({ notBeforeMs: Date.now() + 60_000 }), EXPIRED, 'not valid for another minute (B16)'],
-    [() => signedByOurs({ publicKey: weak.publicKey }, weak.privateKey), INVALID, 'RSA of 1024 bits (B19)'],
-    [() => signedByOurs({ signature: 'ecdsa-sha1' }), INVALID, 'signed with SHA-1 (B19)'],
+    [() => signedByOurs({ publicKey: weak.publicKey }, weak.privateKey), 'CERTIFICATE_KEY', 'RSA of 1024 bits (B19)'],
+    [() => signedByOurs({ signature: 'ecdsa-sha1' }), 'CERTIFICATE_SIGNATURE', 'signed with SHA-1 (B19)'],
   ];
   for (const [tls, code, why] of cases) {
     test(`403 ${code}: ${why}`, () =>

@@ -192,7 +192,7 @@ test('identity.rsaBitsMin 3072: the refusal is signed and says which rule it was
   try {
     const body = orderBody(freshOrderNo(), 100);
     const refused = await system.merchant(MERCHANT_1).call({ method: 'POST', path: '/v1/orders', idempotencyKey: 'k-1', body });
-    assert.deepEqual([refused.status, refused.code, refused.verified], [403, 'CERTIFICATE_INVALID', true], refused.why ?? '');
+    assert.deepEqual([refused.status, refused.code, refused.verified], [403, 'CERTIFICATE_KEY', true], refused.why ?? '');
     assert.equal((JSON.parse(refused.body.toString()) as { detail: string }).detail, 'The RSA key is shorter than 3072 bits.');
     await createOrder(system.merchant(MERCHANT_2), 100);
   } finally {

@@ -10,7 +10,7 @@ import type { WireRequest } from '../../src/sdk/answer.ts';
 import { signRequest } from '../../src/sdk/sign-request.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Leaf, Pki } from '../support/pki.ts';
-import { freePorts } from '../support/process.ts';
+import { freePorts, runHufu } from '../support/process.ts';
 import { createOrder, MERCHANT_1, MERCHANT_2, payOrder, type System, startSystem } from '../support/system.ts';
 
 const BALANCER_NAME = 'CN=lb-1,O=Bank';
@@ -223,5 +223,23 @@ authorities:
       assert.match(text, /hufu_refused_connections_total\{listener="dedicated",reason="certificate"\} 2/);
       assert.match(text, /hufu_refused_connections_total\{listener="balancer",reason="certificate"\} 2/);
     });
+  });
+
+  test('a balancer whose own certificate is blocked is shut out at once, with its open connections; then it is let in again', async () => {
+    const one = leaf(MERCHANT_1);
+    const through = { as: one, through: balancer, port: Number(balanced), headers: ['Client-Cert', rfc9440(one)] };
+    const { certificatePem: cert, keyPem: key } = balancer;
+    const open = connect({ host: '127.0.0.1', port: Number(balanced), ca: system.pki.read('authority').certificatePem, cert, key });
+    open.on('error', () => undefined).resume();
+    const closed = new Promise((resolve) => open.once('close', resolve));
+    await new Promise((resolve) => open.once('secureConnect', resolve));
+    assert.equal((await send(through)).status, 200);
+    const named = ['--certificate', balancer.certificate, '--authority', 'infrastructure'];
+    const blocked = await runHufu(['block', 'add', ...named, '--reason', 'stolen'], system.environment);
+    assert.equal(blocked.code, 0, blocked.stderr);
+    await closed;
+    await assert.rejects(send(through));
+    await runHufu(['block', 'remove', ...named, '--reason', 'found'], system.environment);
+    assert.equal((await send(through)).status, 200);
   });
 });

@@ -1,13 +1,23 @@
 import assert from 'node:assert/strict';
-import { createHash, randomUUID, X509Certificate } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomUUID, X509Certificate } from 'node:crypto';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { minuteOfDay } from '../../src/lib/business-time.ts';
 import { ERROR_CODES, type ErrorCode, errorRow } from '../../src/protocol/errors.ts';
-import { ask, get, order, payment, post, type Sender, senderOf, type Tls, type Told, tell, wireOf } from '../attacks/requests.ts';
+import { ask, get, lineOf, order, payment, post, type Sender, senderOf, type Tls, type Told, tell, wireOf } from '../attacks/requests.ts';
 import { eventually } from '../support/eventually.ts';
+import {
+  CLIENT_AUTH,
+  extendedKeyUsage,
+  extension,
+  type HostileCertificate,
+  hostilePem,
+  name,
+  type RawName,
+  tlv,
+} from '../support/hostile-certificate.ts';
 import type { IssueMerchant, Leaf, Pki } from '../support/pki.ts';
 import { createOrder, freshOrderNo, MERCHANT_1, MERCHANT_2, orderBody, type System, startSystem } from '../support/system.ts';
 import { askFaulty, type InjectedFault } from './faulty-pipeline.ts';
@@ -32,6 +42,12 @@ const SPECIAL = {
   months: 'overrides: { monthly-count: { kind: total, of: count, per: month, max: 0 } }',
 } as const;
 const leaves = new Map<string, Leaf>();
+const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const small = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 });
+const clientUsage = extendedKeyUsage(CLIENT_AUTH);
+const keyEncipherment = extension('2.5.29.15', tlv(0x03, Buffer.from([5, 0x20])));
+const constrained = extension('2.16.840.1.113730.1.1', tlv(0x03, Buffer.from([6, 0x40])));
+const padded = ({ certificatePem, keyPem }: Leaf): Tls => ({ certificatePem: certificatePem.repeat(3), keyPem });
 
 async function configure(folder: string, pki: Pki): Promise<void> {
   for (const [i, [name, row]] of Object.entries(SPECIAL).entries()) {
@@ -84,9 +100,33 @@ describe('every refusal there is, reached, verified and as documented', { timeou
   const payAs = async (name: keyof typeof SPECIAL): Promise<Told> => ask(special(name), payment(special(name), 'any', 100));
   const withTls = (tls: Tls): Promise<Told> => ask({ ...m2, tls }, order(m2));
   const issued = async (options: IssueMerchant): Promise<Told> => withTls(await system.pki.issueMerchant(options));
-  const header = (name: string, value: string) => {
+  /** The authority's name, as it is or in capitals. */
+  const authorityName = (change = (value: string) => value): RawName =>
+    system.pki
+      .read('merchants-authority')
+      .name.map((relative) => relative.map(({ oid, value }) => [oid, change(value), oid === '2.5.4.6' ? 0x13 : 0x0c] as const));
+  const shouted = () => authorityName((value) => value.toUpperCase());
+  /** With a certificate that our authority signed and no program of ours would have made; the client is as careless as it takes. */
+  const handMade = async (changes: Partial<HostileCertificate>, key = pair.privateKey): Promise<Told> => {
+    const certificatePem = hostilePem({
+      issuer: name(authorityName()),
+      subject: name([['CN', MERCHANT_2]]),
+      publicKey: pair.publicKey,
+      signer: system.pki.read('merchants-authority').privateKey,
+      ...changes,
+    });
+    const sender = { ...m2, tls: { certificatePem, keyPem: key.export({ type: 'pkcs8', format: 'pem' }).toString() } };
+    const line = await lineOf(sender, { ciphers: 'DEFAULT@SECLEVEL=0' });
+    const { bytes, request } = wireOf(order(sender));
+    line.send(bytes);
+    const answer = await line.answer();
+    line.leave();
+    assert.ok(answer, 'closed without an answer');
+    return tell(sender, request, answer);
+  };
+  const header = (field: string, value: string) => {
     const draft = order(m2);
-    return { ...draft, headers: draft.headers.map(([each, old]) => [each, each === name ? value : old] as const) };
+    return { ...draft, headers: draft.headers.map(([each, old]) => [each, each === field ? value : old] as const) };
   };
   const params = (changes: Readonly<Record<string, string | undefined>>) => ask(m2, order(m2, { params: changes }));
   /** A core that misbehaves with the next request to this order. */
@@ -114,7 +154,25 @@ describe('every refusal there is, reached, verified and as documented', { timeou
     ['BODY_TOO_LARGE', () => ask(m2, order(m2, { body: ' '.repeat(70_000) })), 'more than 64 KiB'],
     ['MEDIA_TYPE_UNSUPPORTED', () => ask(m2, header('Content-Type', 'text/plain')), 'text instead of JSON'],
     ['CERTIFICATE_EXPIRED', () => issued({ notAfterMs: Date.now() - 1000 }), 'expired a second ago'],
-    ['CERTIFICATE_INVALID', () => issued({ profile: 'server' }), 'made for servers'],
+    ['CERTIFICATE_PURPOSE', () => issued({ profile: 'server' }), 'made for servers'],
+    ['CERTIFICATE_IS_AUTHORITY', () => issued({ profile: 'authority' }), 'it may issue others'],
+    ['CERTIFICATE_VERSION', () => handMade({ version: 1 }), 'version 1'],
+    [
+      'CERTIFICATE_MALFORMED',
+      () => handMade({ extensions: [clientUsage, extension('1.2.3.4', Buffer.alloc(1), true)] }),
+      'a critical extension that nobody knows',
+    ],
+    ['CERTIFICATE_NAME', () => handMade({ subject: name([]) }), 'no name'],
+    ['CERTIFICATE_ISSUER', () => handMade({ issuer: name(shouted()) }), "the authority's name in capitals, which OpenSSL folds"],
+    ['CERTIFICATE_KEY_USAGE', () => handMade({ extensions: [clientUsage, keyEncipherment] }), 'for encipherment only'],
+    ['CERTIFICATE_KEY', () => handMade({ publicKey: small.publicKey }, small.privateKey), 'RSA with exponent 3'],
+    ['CERTIFICATE_SIGNATURE', () => handMade({ signature: 'ecdsa-sha1' }), 'signed with SHA-1'],
+    ['CERTIFICATE_CHAIN', () => withTls(padded(system.pki.read(`merchants/${MERCHANT_2}`))), 'five certificates where four may come'],
+    [
+      'CERTIFICATE_INVALID',
+      () => handMade({ extensions: [clientUsage, constrained] }),
+      'a netscapeCertType for servers only, which OpenSSL alone looks at',
+    ],
     ['MISDIRECTED', () => ask(m2, get(m2, '/v1/nothing', { headers: [['Host', '127.0.0.1']] })), 'TLS was asked for localhost'],
     ['CERTIFICATE_REVOKED', () => withTls(leaves.get('stolen') as Leaf), 'blocked in gateway.yaml'],
     ['REVOCATION_UNKNOWN', () => faulty({ judged: 'unknown' }), 'the list of the authority is missing'],

@@ -63,7 +63,12 @@ export async function askFaulty(sender: Sender, { bytes, request }: Wire, fault:
   const core = { call: () => Promise.reject(new Error('the core was called')), close: async () => {} };
   try {
     await state.keeper.look();
-    const registers = () => ({ snapshot, bans: foldBans([]), crls: { judge: () => fault.judged ?? ('good' as const) } });
+    const registers = () => ({
+      snapshot,
+      bans: foldBans([]),
+      crls: { judge: () => fault.judged ?? ('good' as const) },
+      ocsp: { judge: () => 'good' as const, refresh: () => undefined },
+    });
     const { stages } = wireStages({
       config,
       keyring,

@@ -31,7 +31,12 @@ const snapshotWith = (terms: Partial<Binding> = {}, blocked: readonly string[] =
     findMerchant: (number: string) => merchants.get(number),
     blocked: new Set(blocked),
   }) as unknown as Snapshot;
-const registers: Registers = { snapshot: snapshotWith(), bans: foldBans([]), crls: { judge: () => 'good' } };
+const registers: Registers = {
+  snapshot: snapshotWith(),
+  bans: foldBans([]),
+  crls: { judge: () => 'good' },
+  ocsp: { judge: () => 'good', refresh: () => undefined },
+};
 
 const NOT_BEFORE_MS = 1_000_000;
 const NOT_AFTER_MS = 2_000_000;
@@ -43,6 +48,8 @@ const peerOf = (bindingKey: string, changes: Partial<Peer> = {}): Peer => ({
   serialNumber: '01',
   authority: 'merchants',
   keyid: 'k'.repeat(64),
+  issuerKeyid: 'a'.repeat(64),
+  responders: [],
   notBeforeMs: NOT_BEFORE_MS,
   notAfterMs: NOT_AFTER_MS,
   ...changes,
@@ -137,10 +144,10 @@ for (const [nowMs, code, why] of moments) {
 }
 
 test('what readPeer refused comes first, with its reason as a sentence', () => {
-  const peer = peerOf(key('CN=1'), { refusal: { code: 'CERTIFICATE_INVALID', reason: 'the certificate has no clientAuth usage' } });
+  const peer = peerOf(key('CN=1'), { refusal: { code: 'CERTIFICATE_PURPOSE', reason: 'the certificate has no clientAuth usage' } });
   assert.deepEqual(
     refusalOf(() => identify(arrived(peer), registers, NOT_BEFORE_MS)),
-    { code: 'CERTIFICATE_INVALID', detail: 'The certificate has no clientAuth usage.' },
+    { code: 'CERTIFICATE_PURPOSE', detail: 'The certificate has no clientAuth usage.' },
   );
 });
 
@@ -168,6 +175,13 @@ const ended: readonly [changes: Partial<Registers>, code: string | undefined, se
   [{ snapshot: snapshotWith({}, [thumbprintMark('t')]) }, 'CERTIFICATE_REVOKED', false, 'blocked in the configuration'],
   [{ crls: { judge: () => 'revoked' } }, 'CERTIFICATE_REVOKED', false, 'on a revocation list'],
   [{ crls: { judge: () => 'unknown' } }, 'REVOCATION_UNKNOWN', true, 'no list to look at: refused, but the connection may wait for one'],
+  [{ ocsp: { ...registers.ocsp, judge: () => 'revoked' } }, 'CERTIFICATE_REVOKED', false, 'its responder says so'],
+  [
+    { ocsp: { ...registers.ocsp, judge: () => 'unknown' } },
+    'REVOCATION_UNKNOWN',
+    true,
+    'its responder does not say: refused, but the connection may wait',
+  ],
   [{ snapshot: snapshotWith({ notBeforeMs: NOT_BEFORE_MS + 1 }) }, 'CERTIFICATE_UNBOUND', false, 'a binding that begins later'],
   [{ snapshot: snapshotWith({ notAfterMs: NOT_BEFORE_MS }) }, undefined, true, 'the last moment of a binding'],
   [{ snapshot: snapshotWith({ notAfterMs: NOT_BEFORE_MS - 1 }) }, 'CERTIFICATE_UNBOUND', false, 'a binding that has ended'],

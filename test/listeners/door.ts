@@ -43,6 +43,7 @@ export async function openDoor(pki: Pki, more: Partial<InternetOptions> = {}): P
     proxies: [],
     ticketSecret: Buffer.alloc(32, 7),
     bodyBytesMax: () => 1_000,
+    ready: () => undefined,
     isServed: () => true,
     connectionsMax: 1_000,
     connectionsPerAddressMax: 1_000,

@@ -69,6 +69,7 @@ export const LIMITS = {
   handshakesPerSecond: 1_000,
   handshakesBurst: 10_000,
   requestsPerConnectionMax: 1_000,
+  ready: () => undefined,
   isServed: () => true,
 };
 

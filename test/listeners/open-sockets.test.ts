@@ -31,6 +31,7 @@ async function listen(t: TestContext) {
       world.connections = count;
     },
     readPeer: (socket) => readPeer(socket, authorities, Date.now()),
+    ready: () => undefined,
     isServed: ({ subject }) => !unserved.has(subject),
     handle: async () => {
       if (world.hold) {

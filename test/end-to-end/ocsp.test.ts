@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { eventually } from '../support/eventually.ts';
+import { issueBy, OCSP_SIGNING, type Responder, startResponder } from '../support/ocsp.ts';
+import type { Leaf, Pki } from '../support/pki.ts';
+import { connectRaw } from '../support/raw-client.ts';
+import { type Gateway, MERCHANT_1, MERCHANT_2, type System, startSystem } from '../support/system.ts';
+
+const serialOf = ({ certificatePem }: Leaf): string => new X509Certificate(certificatePem).serialNumber;
+/** Answers count for a second, and a gateway that got none asks again after five. */
+const WITHIN_MS = 15_000;
+
+describe('a gateway that asks `openssl ocsp` about its merchants', { timeout: 120_000 }, () => {
+  let responder: Responder;
+  let system: System;
+  let gateway: Gateway;
+  let leaf: Leaf;
+  let other: Leaf;
+
+  before(async () => {
+    system = await startSystem({ configure });
+    gateway = system.gateways[0] as Gateway;
+    [leaf, other] = [MERCHANT_1, MERCHANT_2].map((number) => system.pki.read(`merchants/${number}`)) as [Leaf, Leaf];
+  });
+  after(async () => {
+    await system?.dispose();
+    await responder?.stop();
+  });
+
+  async function configure(folder: string, pki: Pki): Promise<void> {
+    const authority = pki.read('merchants-authority');
+    responder = await startResponder(authority, issueBy(authority, { usage: OCSP_SIGNING }));
+    responder.say(serialOf(pki.read(`merchants/${MERCHANT_2}`)), 'good');
+    const file = join(folder, 'gateway.yaml');
+    const ocsp = `ocsp: { mode: strict, url: '${responder.url}/' }`;
+    const authorities = `authorities:\n  - { name: merchants, certificates: [merchants-authority.crt], ${ocsp} }\n`;
+    writeFileSync(file, `${readFileSync(file, 'utf8')}\n${authorities}revocation: { ocspSecondsMax: 1 }\n`);
+  }
+  const codeOf = async (identity: Leaf) => {
+    const client = await connectRaw(system.pki, gateway.url, identity);
+    const { status, problem } = await client.ask();
+    client.close();
+    return [status, problem.code];
+  };
+  const metrics = async () => (await fetch(`${gateway.statusUrl}/metrics`)).text();
+
+  test('a certificate that the responder does not know is not accepted; once it does, it is', async () => {
+    assert.deepEqual(await codeOf(leaf), [503, 'REVOCATION_UNKNOWN']);
+    assert.deepEqual(await codeOf(other), [401, 'SIGNATURE_MISSING'], 'an identity that is accepted');
+    responder.say(serialOf(leaf), 'good');
+    await eventually(async () => assert.deepEqual(await codeOf(leaf), [401, 'SIGNATURE_MISSING']), WITHIN_MS);
+  });
+
+  test('revoked while its connections are open: refused on the next request after the cache ended, idle ones closed, others not', async () => {
+    const bystander = await connectRaw(system.pki, gateway.url, other);
+    const busy = await connectRaw(system.pki, gateway.url, leaf);
+    const idle = await connectRaw(system.pki, gateway.url, leaf);
+    assert.equal((await busy.ask()).problem.code, 'SIGNATURE_MISSING');
+    responder.say(serialOf(leaf), 'revoked');
+    await Promise.all([busy.closed, idle.closed]);
+    assert.deepEqual(await codeOf(leaf), [403, 'CERTIFICATE_REVOKED']);
+    const resumed = await connectRaw(system.pki, gateway.url, leaf, busy.session());
+    assert.deepEqual([resumed.isResumed, (await resumed.ask()).problem.code], [true, 'CERTIFICATE_REVOKED']);
+    resumed.close();
+    assert.equal((await bystander.ask()).problem.code, 'SIGNATURE_MISSING');
+    bystander.close();
+    assert.match(await metrics(), /hufu_ocsp_answers_total\{authority="merchants",result="revoked"\} [1-9]/);
+  });
+
+  test('a responder that is gone: strict refuses with an alarm and when to come again, what was revoked stays so, no connection is closed', async () => {
+    const held = await connectRaw(system.pki, gateway.url, other);
+    assert.equal((await held.ask()).problem.code, 'SIGNATURE_MISSING');
+    await responder.stop();
+    await eventually(async () => assert.equal((await held.ask()).problem.code, 'REVOCATION_UNKNOWN'), WITHIN_MS);
+    assert.equal(held.isClosed(), false);
+    held.close();
+    assert.deepEqual(await codeOf(leaf), [403, 'CERTIFICATE_REVOKED']);
+    assert.match(gateway.running().stderr(), /OCSP of authority merchants \(strict\): the responder could not be asked/);
+    assert.match(await metrics(), /hufu_ocsp_answers_total\{authority="merchants",result="failed"\} [1-9]/);
+  });
+});
