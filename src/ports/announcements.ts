@@ -50,6 +50,11 @@ export type Announcements = {
   readonly acknowledge: (acknowledgement: Acknowledgement) => Promise<void>;
   /** One for each instance that ever acknowledged, in no order. */
   readonly acknowledgements: () => Promise<readonly Acknowledgement[]>;
+  /**
+   * Where the store can push: calls back soon after a change, until the returned function is called. A call may be lost, late or
+   * needless, so it only says when to ask `since` again, earlier than one would by oneself.
+   */
+  readonly watch?: (onChange: () => void) => () => void;
 };
 
 /** A store that also carries announcements. */

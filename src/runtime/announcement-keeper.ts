@@ -103,14 +103,43 @@ export function createAnnouncementKeeper(options: AnnouncementKeeperOptions): An
     following: undefined,
   };
   const poll = createPoll(() => lookOnce(keeper), LOOK_EVERY_MS);
+  const pushed = createPushed(poll.look);
+  let stopWatching: (() => void) | undefined;
   return {
     bans: () => keeper.bans,
     isConfirmed: () => options.monotonicMs() - keeper.confirmedAtMs < CONFIRMED_MS,
     ...poll,
+    start: () => {
+      stopWatching = options.announcements.watch?.(pushed);
+      poll.start();
+    },
+    stop: () => {
+      stopWatching?.();
+      poll.stop();
+    },
     look: async () => {
       await poll.look();
       await keeper.following;
     },
+  };
+}
+
+/** Looks for what a push told. A look that was under way when it came may have asked too early, so it is followed by another. */
+function createPushed(look: () => Promise<void>): () => void {
+  let told = false;
+  let looking = false;
+  return () => {
+    told = true;
+    if (looking) return;
+    looking = true;
+    void (async () => {
+      while (told) {
+        told = false;
+        await look();
+        await look();
+      }
+      looking = false;
+    })();
   };
 }
 

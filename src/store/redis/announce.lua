@@ -3,6 +3,7 @@
 -- ARGV  1 whether only what is later than the latest of its subject is appended (1 or 0)
 --       then for each: topic and subject  time, ms  JSON
 -- Result  the version after it.
+-- Whoever listens on the channel of that name is told the version; that nobody may, or does, changes nothing.
 
 for i = 2, #ARGV, 3 do
   local latest = redis.call('HGET', KEYS[1], 'l' .. ARGV[i])
@@ -12,4 +13,6 @@ for i = 2, #ARGV, 3 do
     if not latest or tonumber(latest) < tonumber(ARGV[i + 1]) then redis.call('HSET', KEYS[1], 'l' .. ARGV[i], ARGV[i + 1]) end
   end
 end
-return tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
+local version = redis.call('HGET', KEYS[1], 'version') or '0'
+redis.pcall('PUBLISH', KEYS[1], version)
+return tonumber(version)

@@ -1,13 +1,14 @@
 import { type Acknowledgement, type Announced, type Announcement, type Announcements, TOPIC } from '../../ports/announcements.ts';
 import type { Connection } from './connection.ts';
 import type { Names } from './names.ts';
+import { type PushOptions, watchChannel } from './push.ts';
 import { runScript } from './scripts.ts';
 
 /** How many announcements are read at once. */
 const PAGE = 500;
 
-/** Announcements in one hash, numbered by the server. */
-export function announcementCommands({ send }: Connection, names: Names): Announcements {
+/** Announcements in one hash, numbered by the server, and pushed on a channel that is called as the hash is. */
+export function announcementCommands({ send }: Connection, names: Names, push: PushOptions): Announcements {
   const append = async (changes: readonly Announced[], restored: boolean): Promise<number> => {
     const rows = changes.flatMap((change) => [
       `${TOPIC[change.kind]} ${change.subject}`,
@@ -45,5 +46,6 @@ export function announcementCommands({ send }: Connection, names: Names): Announ
       const all = await send((client) => client.hgetall(names.acknowledgements));
       return Object.entries(all).map(([instance, state]) => ({ instance, ...JSON.parse(state) }) as Acknowledgement);
     },
+    watch: (onChange) => watchChannel(push, names.announcements, onChange),
   };
 }

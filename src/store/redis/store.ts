@@ -39,10 +39,13 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Announ
   const { prefix, ...address } = readRedisAddress(options.url);
   const names = namesUnder(options.prefix ?? prefix ?? PREFIX);
   const watch = watchEpoch(names, options.production ? createReplicaCheck(options.onWarning ?? (() => undefined)) : undefined);
-  const connection = await openConnection({
+  const server = {
     address: address.tls && options.tls ? { ...address, tls: options.tls } : address,
-    commandTimeoutMs: options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+  };
+  const connection = await openConnection({
+    ...server,
+    commandTimeoutMs: options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
     check: watch.check,
     forget: watch.forget,
   });
@@ -50,7 +53,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Announ
     kind: 'redis',
     ...slotCommands(connection, names, watch),
     ...epochCommands(connection, names, watch),
-    announcements: announcementCommands(connection, names),
+    announcements: announcementCommands(connection, names, server),
     close: connection.close,
   };
 }
