@@ -48,23 +48,29 @@ export function readConfiguration(options: Pick<ChangeOptions, 'profile' | 'conf
 
 /**
  * Writes a change, tells it to all gateways on the store, and waits until every configured instance has it in force and in its
- * journal. The whole configuration is checked with the change before anything is written. Sets exit status 1 when an instance
+ * journal. The whole configuration is checked with all changes together before anything is written. Sets exit status 1 when an instance
  * did not acknowledge. Throws a UserError when the change is wrong; then nothing was changed.
  */
-export async function change(options: ChangeOptions, config: GatewayConfig, files: readonly FileChange[], told: Told): Promise<void> {
+export async function change(
+  options: ChangeOptions,
+  config: GatewayConfig,
+  files: readonly FileChange[],
+  ...told: readonly [Told, ...Told[]]
+): Promise<void> {
   const changed = files.filter(({ former, content }) => former !== content);
-  for (const file of changed) checkChanged(options, config, file);
+  checkChanged(options, config, changed);
   const store = await openStore(config, (line) => console.error(`hufu: ${line}`));
   try {
+    for (const file of changed) checkUntouched(file);
     for (const file of changed) await write(file);
-    const row: Announced = {
-      ...told,
-      actor: userInfo().username,
-      reason: options.reason ?? '',
-      atMs: systemClock.nowMs(),
-    };
-    const version = await announce(store.announcements, row, changed);
-    tell(options, version, changed, config.instances, await untilAcknowledged(store.announcements, version, config.instances));
+    const act = { actor: userInfo().username, reason: options.reason ?? '' };
+    let inForce: { readonly version: number; readonly given: readonly Acknowledgement[] } = { version: 0, given: [] };
+    // One after the other: what a later one forbids must not be forbidden before the earlier one is in force.
+    for (const one of told) {
+      const version = await announce(store.announcements, { ...one, ...act, atMs: systemClock.nowMs() }, changed);
+      inForce = { version, given: await untilAcknowledged(store.announcements, version, config.instances) };
+    }
+    tell(options, inForce.version, changed, config.instances, inForce.given);
   } finally {
     await store.close();
   }
@@ -80,41 +86,52 @@ async function announce(announcements: Announcements, row: Announced, changed: r
 }
 
 /** Loads everything as it would be after the change, from beside the real files. Problems name the real ones. */
-function checkChanged(options: ChangeOptions, config: GatewayConfig, { file, content }: FileChange): void {
-  const isMerchant = dirname(file) === config.merchants;
-  const trial = isMerchant ? mkdtempSync(join(tmpdir(), 'hufu-check-')) : `${file}.${randomBytes(6).toString('hex')}.check`;
-  try {
-    if (isMerchant) loadRegistry({ ...config, merchants: trialDirectory(trial, config.merchants, file, content) });
-    else {
+function checkChanged(options: ChangeOptions, config: GatewayConfig, changed: readonly FileChange[]): void {
+  const ofMerchants = changed.filter(({ file }) => dirname(file) === config.merchants);
+  if (ofMerchants.length > 0) {
+    const trial = mkdtempSync(join(tmpdir(), 'hufu-check-'));
+    onTrial(trial, config.merchants, () => {
+      fillTrial(trial, config.merchants, ofMerchants);
+      loadRegistry({ ...config, merchants: trial });
+    });
+  }
+  for (const { file, content } of changed.filter((one) => !ofMerchants.includes(one))) {
+    const trial = `${file}.${randomBytes(6).toString('hex')}.check`;
+    onTrial(trial, file, () => {
       writeFileSync(trial, content, { mode: 0o600, flag: 'wx' });
       loadRegistry(readConfiguration(options, trial));
-    }
+    });
+  }
+}
+
+/** Runs a check on something beside the real one, which is removed after it. */
+function onTrial(trial: string, real: string, check: () => void): void {
+  try {
+    check();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const real = isMerchant ? config.merchants : file;
-    throw new UserError(
-      `nothing was changed; with the change the configuration would be wrong:\n${error.message.replaceAll(trial, real)}`,
-      {
-        cause: error,
-      },
-    );
+    const problems = error.message.replaceAll(trial, real);
+    throw new UserError(`nothing was changed; with the change the configuration would be wrong:\n${problems}`, { cause: error });
   } finally {
     rmSync(trial, { recursive: true, force: true });
   }
 }
 
-/** The directory of merchants as it would be: links to the files that stay, and the changed one. */
-function trialDirectory(trial: string, merchants: string, file: string, content: string): string {
-  for (const name of readdirSync(merchants)) if (name !== basename(file)) symlinkSync(join(merchants, name), join(trial, name));
-  writeFileSync(join(trial, basename(file)), content);
-  return trial;
+/** The directory of merchants as it would be: links to the files that stay, and the changed ones. */
+function fillTrial(trial: string, merchants: string, changed: readonly FileChange[]): void {
+  const names = changed.map(({ file }) => basename(file));
+  for (const name of readdirSync(merchants)) if (!names.includes(name)) symlinkSync(join(merchants, name), join(trial, name));
+  for (const { file, content } of changed) writeFileSync(join(trial, basename(file)), content);
+}
+
+function checkUntouched({ file, former }: FileChange): void {
+  const present = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  if (present !== former) throw new UserError(`${file} was changed by someone else meanwhile; nothing was written, run the command again`);
 }
 
 async function write({ file, former, content }: FileChange): Promise<void> {
-  const present = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
-  if (present !== former) throw new UserError(`${file} was changed by someone else meanwhile; nothing was written, run the command again`);
-  const { uid, gid, mode } = statSync(present === undefined ? dirname(file) : file);
-  await writeFileAtomic(file, content, { mode: present === undefined ? 0o640 : mode & 0o777 });
+  const { uid, gid, mode } = statSync(former === undefined ? dirname(file) : file);
+  await writeFileAtomic(file, content, { mode: former === undefined ? 0o640 : mode & 0o777 });
   // A file that root wrote must stay readable for the user that the gateway runs as.
   if (process.getuid?.() === 0) chownSync(file, uid, gid);
 }

@@ -74,3 +74,11 @@ export function bindingKeyOfEntry(config: GatewayConfig, file: string, name: Par
   const found = readBinding({ pins: [], ...name }, source, [], openMerchantFiles(config), ({ message }) => fail(message));
   return found?.key ?? fail(`${file}: the name cannot be read`);
 }
+
+/** Where a name stands in a list of the merchant's file; -1 when it does not. */
+export const findName = (
+  config: GatewayConfig,
+  { file, written }: WrittenMerchant,
+  list: 'names' | 'delegations',
+  bindingKey: string,
+): number => written[list].findIndex((name) => bindingKeyOfEntry(config, file, name) === bindingKey);

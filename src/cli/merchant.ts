@@ -3,15 +3,8 @@ import type { GatewayConfig } from '../config/schema.ts';
 import { bindingMark } from '../protocol/marks.ts';
 import { type ChangeOptions, change, readConfiguration, withChangeOptions } from './change.ts';
 import { editYaml } from './edit-yaml.ts';
-import {
-  bindingKeyOfEntry,
-  certificatePath,
-  type NameOptions,
-  nameOf,
-  newMerchantFile,
-  readMerchant,
-  type WrittenMerchant,
-} from './merchant-file.ts';
+import { bindingKeyOfEntry, certificatePath, findName, type NameOptions, nameOf, newMerchantFile, readMerchant } from './merchant-file.ts';
+import { type MoveOptions, move } from './merchant-move.ts';
 import { list, show } from './merchant-show.ts';
 
 const EXAMPLES = `
@@ -19,6 +12,7 @@ Examples:
   hufu merchant add 800000000000003 --name "Example Bakery" --certificate merchants/800000000000003.crt --plan standard
   hufu merchant bind 800000000000003 --certificate merchants/renewed.crt --reason "second data centre"
   hufu merchant bind 800000000000003 --subject "CN=bakery,O=Bakery,C=CN" --not-before 2027-01-01T00:00:00+08:00
+  hufu merchant move 800000000000003 --from 800000000000001 --certificate merchants/second.crt --reason "merger, ticket 4801"
   hufu merchant unbind 800000000000003 --certificate merchants/old.crt --reason "key lost, ticket 4712"
   hufu merchant suspend 800000000000003 --reason "fraud case 17"
   hufu merchant resume 800000000000003 --reason "fraud case 17 closed"
@@ -41,6 +35,10 @@ export function createCommand(): Command {
     .option('--plan <name>', 'plan of plans.yaml', 'standard')
     .action(add);
   bindingOptions(sub('bind', 'Let a certificate name connect as this merchant.', 'optional')).action(bind);
+  nameOptions(sub('move', 'Take a certificate name from another merchant to this one, in one step.', 'required'))
+    .requiredOption('--from <number>', 'the merchant that has the name now')
+    .option('--signing-certificate <file>', 'take the signing key of this certificate along')
+    .action((number: string, options: MoveOptions) => move(number, options));
   nameOptions(sub('unbind', 'Take a certificate name from this merchant; its connections are closed.', 'required')).action(unbind);
   sub('suspend', 'Refuse every request of this merchant; its connections are closed.', 'required').action(suspend);
   sub('resume', 'Serve a suspended merchant again.', 'optional').action(resume);
@@ -133,10 +131,6 @@ async function unbind(number: string, options: ChangeOptions & NameOptions): Pro
     },
   );
 }
-
-/** Where a name stands in a list of the merchant's file; -1 when it does not. */
-const findName = (config: GatewayConfig, { file, written }: WrittenMerchant, list: 'names' | 'delegations', key: string): number =>
-  written[list].findIndex((name) => bindingKeyOfEntry(config, file, name) === key);
 
 const suspend = (number: string, options: ChangeOptions): Promise<void> => setStatus(number, options, 'suspended');
 const resume = (number: string, options: ChangeOptions): Promise<void> => setStatus(number, options, 'active');
