@@ -44,7 +44,10 @@ describe('a name that goes from one merchant to another', { timeout: 120_000 }, 
       [[MERCHANT_1, '--from', MERCHANT_1, ...named()], /name two merchants/],
       [[MERCHANT_1, '--from', MERCHANT_2, ...named()], /does not have this name/],
       [[MERCHANT_2, '--from', '800000000000404', ...named()], /there is no merchant/],
-      [[MERCHANT_1, '--from', MERCHANT_2, '--certificate', only, '--signing-certificate', only], /nothing was changed.*keys: name at least one key/s],
+      [
+        [MERCHANT_1, '--from', MERCHANT_2, '--certificate', only, '--signing-certificate', only],
+        /nothing was changed.*keys: name at least one key/s,
+      ],
     ] as const) {
       const { code, stderr } = await hufu('move', ...args, '--reason', 'test');
       assert.equal(code, 1, stderr);
