@@ -31,6 +31,8 @@ export type TlsServersOptions = TlsMaterial & {
   /** From accept until the handshake is complete, ms. */
   readonly handshakeTimeoutMs: number;
   readonly onRefused: (reason: RefusedReason) => void;
+  /** What to show a client that asks for the status of a certificate of ours (DER), as DER; undefined: nothing. */
+  readonly findStaple?: (certificate: Uint8Array) => Buffer | undefined;
   readonly nowMs: () => number;
 };
 
@@ -68,6 +70,10 @@ function createOne(options: TlsServersOptions, { pairs }: HostCertificates, scop
     sessionIdContext: sessionContextOf(scope),
     sessionTimeout: SESSION_SECONDS,
   });
+  const { findStaple } = options;
+  // With two kinds of key Node does not say which certificate a handshake will show, and a wrong answer is worse than none.
+  if (findStaple && pairs.length === 1)
+    server.on('OCSPRequest', (certificate, _issuer, done) => done(null, findStaple(certificate) ?? (null as never)));
   server.on('tlsClientError', (_error, socket) => {
     options.onRefused('handshake');
     socket.destroy();

@@ -23,7 +23,7 @@ import type { Revocation } from './revocation.ts';
 export type DoorsOptions = {
   readonly config: GatewayConfig;
   readonly stages: Stages;
-  readonly revocation: Pick<Revocation, 'snapshot' | 'registers' | 'ocsp'>;
+  readonly revocation: Pick<Revocation, 'snapshot' | 'registers' | 'ocsp' | 'staples'>;
   /** All that are configured; each door trusts those it names. */
   readonly authorities: readonly ListenerAuthority[];
   readonly metrics: Metrics;
@@ -100,6 +100,12 @@ async function openDoor(options: DoorsOptions, name: DoorName): Promise<Door> {
   const { address, port } = rowOf(config, name) as Row;
   let now = readMaterial(config, options.authorities, name);
   const where = { name: TITLES[name], address, port, variable: VARIABLES[name] ?? `listeners.${name}.port` };
+  const showStaples = () =>
+    options.revocation.staples.follow(
+      name,
+      now.tls.certificates.map(({ certificate }) => certificate),
+    );
+  showStaples();
   const listener = await tellListenProblems(where, () => listenInternet(listenerOptions(options, name, () => now)));
   return {
     listener,
@@ -109,6 +115,7 @@ async function openDoor(options: DoorsOptions, name: DoorName): Promise<Door> {
       return () => {
         exchange();
         now = next;
+        showStaples();
         return listener.closeUntrusted();
       };
     },
@@ -145,6 +152,7 @@ function commonOptions({ stages, revocation, metrics, event, log, ticketSecret }
       return isServed(peer, revocation.registers(), nowMs());
     },
     ready: revocation.ocsp.ready,
+    findStaple: revocation.staples.find,
     handle: (arrived: Parameters<InternetOptions['handle']>[0]) => handle(arrived, stages),
     refuse: stages.refuse,
     onConnections: (count: number) => metrics.connections.set({ listener }, count),

@@ -7,6 +7,7 @@ import { createCrls } from '../identity/crls.ts';
 import type { Registers } from '../identity/identify.ts';
 import { createOcsp, type Ocsp } from '../identity/ocsp.ts';
 import { createOcspClient } from '../identity/ocsp-client.ts';
+import { createStaples, type Staples } from '../identity/staples.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { Event } from '../pipeline/event.ts';
@@ -41,6 +42,8 @@ export type Revocation = {
   readonly registers: () => Registers;
   /** Asks responders; see identity/ocsp. */
   readonly ocsp: Pick<Ocsp, 'ready' | 'refresh'>;
+  /** What responders say about our own certificates. */
+  readonly staples: Pick<Staples, 'find' | 'follow'>;
   readonly standing: () => Standing;
   /** Reads all files and lists anew. Never rejects. */
   readonly reload: () => Promise<void>;
@@ -92,6 +95,7 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
     snapshot: registry.snapshot,
     registers: () => ({ snapshot: registry.snapshot(), bans: keeper.bans(), crls: lists.crls, ocsp: lists.ocsp }),
     ocsp: lists.ocsp,
+    staples: lists.staples,
     standing: () => (keeper.isConfirmed() ? state.keeper.standing() : { kind: 'closed', code: 'STORE_UNAVAILABLE' }),
     reload: async () => void (await reload()),
     look: async () => {
@@ -100,7 +104,10 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
     },
     start: () => {
       keeper.start();
-      timer = setInterval(() => void lists.crls.look().then(close), LOOK_EVERY_MS);
+      timer = setInterval(() => {
+        void lists.crls.look().then(close);
+        void lists.staples.look();
+      }, LOOK_EVERY_MS);
       timer.unref();
     },
     stop: () => {
@@ -135,7 +142,8 @@ function followLists({ config, authorities, event, metrics }: RevocationOptions)
     ocsp.follow(next);
   };
   follow(config);
-  return { crls, ocsp, follow, stop: client.close };
+  const staples = createStaples({ ask: client.ask, nowMs, onAlarm: (line) => event.alarm(line, {}) });
+  return { crls, ocsp, staples, follow, stop: client.close };
 }
 
 function openRegistry(

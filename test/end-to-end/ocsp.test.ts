@@ -4,7 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
-import { issueBy, OCSP_SIGNING, type Responder, startResponder } from '../support/ocsp.ts';
+import { extendedKeyUsage, extension, name, sequence, tlv } from '../support/hostile-certificate.ts';
+import { issueBy, OCSP_SIGNING, type Responder, responderExtension, startResponder } from '../support/ocsp.ts';
+import { openssl } from '../support/openssl.ts';
 import type { Leaf, Pki } from '../support/pki.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { type Gateway, MERCHANT_1, MERCHANT_2, type System, startSystem } from '../support/system.ts';
@@ -15,6 +17,7 @@ const WITHIN_MS = 15_000;
 
 describe('a gateway that asks `openssl ocsp` about its merchants', { timeout: 120_000 }, () => {
   let responder: Responder;
+  let serversResponder: Responder;
   let system: System;
   let gateway: Gateway;
   let leaf: Leaf;
@@ -28,6 +31,7 @@ describe('a gateway that asks `openssl ocsp` about its merchants', { timeout: 12
   after(async () => {
     await system?.dispose();
     await responder?.stop();
+    await serversResponder?.stop();
   });
 
   async function configure(folder: string, pki: Pki): Promise<void> {
@@ -35,9 +39,22 @@ describe('a gateway that asks `openssl ocsp` about its merchants', { timeout: 12
     responder = await startResponder(authority, issueBy(authority, { usage: OCSP_SIGNING }));
     responder.say(serialOf(pki.read(`merchants/${MERCHANT_2}`)), 'good');
     const file = join(folder, 'gateway.yaml');
+    await nameServersResponder(pki);
     const ocsp = `ocsp: { mode: strict, url: '${responder.url}/' }`;
     const authorities = `authorities:\n  - { name: merchants, certificates: [merchants-authority.crt], ${ocsp} }\n`;
-    writeFileSync(file, `${readFileSync(file, 'utf8')}\n${authorities}revocation: { ocspSecondsMax: 1 }\n`);
+    const listener = readFileSync(file, 'utf8').replace('port: 8443', 'port: 8443\n    certificate: stapled.crt\n    key: stapled.key');
+    writeFileSync(file, `${listener}\n${authorities}revocation: { ocspSecondsMax: 1 }\n`);
+  }
+  /** A server certificate that says where its authority answers. */
+  async function nameServersResponder(pki: Pki): Promise<void> {
+    const authority = pki.read('server-authority');
+    serversResponder = await startResponder(authority);
+    const hosts = extension('2.5.29.17', sequence(tlv(0x82, 'localhost')));
+    const extensions = [extendedKeyUsage('1.3.6.1.5.5.7.3.1'), hosts, responderExtension(`${serversResponder.url}/server`)];
+    const made = issueBy(authority, { subject: name([['CN', 'localhost']]), extensions });
+    serversResponder.say(made.serialNumber, 'good');
+    writeFileSync(join(pki.directory, 'stapled.crt'), made.certificatePem + authority.certificatePem);
+    writeFileSync(join(pki.directory, 'stapled.key'), made.keyPem, { mode: 0o600 });
   }
   const codeOf = async (identity: Leaf) => {
     const client = await connectRaw(system.pki, gateway.url, identity);
@@ -46,6 +63,20 @@ describe('a gateway that asks `openssl ocsp` about its merchants', { timeout: 12
     return [status, problem.code];
   };
   const metrics = async () => (await fetch(`${gateway.statusUrl}/metrics`)).text();
+
+  const statusShown = (version: string): string => {
+    const { port } = new URL(gateway.url);
+    const trust = ['-CAfile', system.pki.read('authority').certificate, '-servername', 'localhost'];
+    const identity = ['-cert', other.certificate, '-cert_chain', other.certificate, '-key', other.key];
+    return openssl(['s_client', '-connect', `127.0.0.1:${port}`, '-status', version, ...trust, ...identity]).output;
+  };
+
+  test('the own certificate names a responder: what it said is stapled, to TLS 1.2 and 1.3, and outlives it', async () => {
+    for (const version of ['-tls1_2', '-tls1_3'])
+      await eventually(() => assert.match(statusShown(version), /OCSP Response Status: successful[\s\S]*Cert Status: good/), WITHIN_MS);
+    await serversResponder.stop();
+    assert.match(statusShown('-tls1_3'), /Cert Status: good/, 'nobody is asked in a handshake');
+  });
 
   test('a certificate that the responder does not know is not accepted; once it does, it is', async () => {
     assert.deepEqual(await codeOf(leaf), [503, 'REVOCATION_UNKNOWN']);
