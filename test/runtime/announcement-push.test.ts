@@ -39,6 +39,7 @@ async function prepare(t: TestContext, prefix: string) {
     onChanges: async () => '',
     onAlarm: () => {},
     onBans: () => {},
+    onFresh: () => {},
     monotonicMs: () => performance.now(),
   });
   t.after(async () => {
