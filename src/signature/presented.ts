@@ -18,7 +18,7 @@ export type Presented = {
   readonly record: string;
   /** The same in its parts, made only when a signature does not verify. */
   readonly lines: () => readonly SignedLine[];
-  /** As node:crypto takes it for the key's algorithm: ECDSA is raw r and s, whatever the scheme sends (see readDerSignature). */
+  /** As node:crypto takes it for the key's algorithm: ECDSA is raw r and s, whatever the scheme sends. */
   readonly signature: Buffer;
   /** The JSON that a form carries in one of its signed fields: what is read and forwarded in place of the body. */
   readonly content?: Buffer;

@@ -50,7 +50,7 @@ export type Scheme = {
   readonly algorithms: readonly AlgorithmName[];
   /** Whether the signature covers Merchant-Number, Idempotency-Key, Range and Content-Type when they are sent. */
   readonly coversHeaders: boolean;
-  /** Whether what is signed names the merchant; if not, a key that may sign for several merchants is refused. */
+  /** Whether what is signed always names the merchant. Else a key of several merchants needs a Merchant-Number that the signature covers. */
   readonly coversMerchant: boolean;
   readonly bound: Bound;
   /** Whether a request brings a signature of this kind, good or bad: by its headers, or the first look at a form. Cheap, reads nothing. */

@@ -2,7 +2,7 @@ import { sha256 } from '../lib/bytes.ts';
 import { findKeyProblem, verifyBytes } from '../protocol/algorithms.ts';
 import { compareDigests, type Digest } from '../protocol/content-digest.ts';
 import { Refusal } from '../protocol/errors.ts';
-import { HEADER } from '../protocol/headers.ts';
+import { findHeader, HEADER } from '../protocol/headers.ts';
 import type { RegisteredHandle } from '../protocol/key-handle.ts';
 import type { MerchantKey } from '../protocol/merchant.ts';
 import type { MessageSigner, Routed, Verified } from '../protocol/messages.ts';
@@ -79,7 +79,8 @@ function usableKeys(scheme: Scheme, patient: Patient, options: VerifyOptions): r
   }
   const found = options.findRegistered(routed.merchant.number, handle);
   if (found.length <= 1) return [check(found[0])];
-  const usable = found.filter((key) => isValidAt(key, options.nowMs) && scheme.algorithms.includes(key.algorithm));
+  const fits = (key: MerchantKey) => scheme.algorithms.includes(key.algorithm) && isOfOneMerchant(scheme, routed, key);
+  const usable = found.filter((key) => isValidAt(key, options.nowMs) && fits(key));
   return usable.length === 0 ? [check(undefined)] : usable.slice(0, KEYS_TRIED_MAX).map(check);
 }
 
@@ -102,10 +103,18 @@ function checkKey(scheme: Scheme, patient: Patient, key: MerchantKey | undefined
   }
   if (!scheme.algorithms.includes(key.algorithm))
     throw new Refusal('SIGNATURE_INVALID', { detail: 'The key is registered for an algorithm that this scheme does not have.' });
-  // Else the same bytes would be a request of each of them, once each.
-  if (!scheme.coversMerchant && key.merchantNumbers.length > 1)
-    throw new Refusal('SIGNATURE_COVERAGE', { detail: 'This scheme signs no merchant number, so its key must be of one merchant only.' });
+  if (!isOfOneMerchant(scheme, routed, key))
+    throw new Refusal('SIGNATURE_COVERAGE', {
+      detail:
+        'The key may sign for several merchants and the signature names none: send Merchant-Number and cover it, where the scheme can.',
+      members: { component: HEADER.merchantNumber },
+    });
   return key;
+}
+
+/** Whether key and signature leave one merchant only; else the same bytes would be a request of each merchant of the key, once each. */
+function isOfOneMerchant({ coversMerchant, coversHeaders }: Scheme, { rawHeaders }: Routed, { merchantNumbers }: MerchantKey): boolean {
+  return merchantNumbers.length === 1 || coversMerchant || (coversHeaders && findHeader(rawHeaders, HEADER.merchantNumber) !== undefined);
 }
 
 /** Compares whole seconds, as `created` has no fractions. `expires` is the first moment at which the signature no longer counts. */

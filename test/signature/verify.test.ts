@@ -444,6 +444,16 @@ for (const [changes, isAccepted, why] of lives) {
   });
 }
 
+test('a key that may sign for two merchants needs a Merchant-Number that is covered: else each could be told the request of the other', () => {
+  const shared = optionsFor([keyOf('ecdsa-p256-sha256', { merchantNumbers: [MERCHANT, '800000000000002'] })]);
+  assertRefused('SIGNATURE_COVERAGE', () => verifySignature(make(getDraft()), shared));
+  const named = getDraft({
+    headers: [...getDraft().headers, ['Merchant-Number', MERCHANT]],
+    components: [...getDraft().components, '"merchant-number"'],
+  });
+  assert.equal(verifySignature(make(named), shared).nonce, NONCE);
+});
+
 test('a lookup that answers with another record is not believed', () => {
   const options = optionsFor([], { findKey: () => keyOf('ecdsa-p256-sha256', { keyid: 'somebody' }) });
   assertRefused('KEY_UNKNOWN', () => verifySignature(make(draft()), options));

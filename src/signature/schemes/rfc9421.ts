@@ -43,7 +43,7 @@ export const RFC9421: Scheme = {
   name: 'rfc9421',
   algorithms: ALGORITHM_NAMES,
   coversHeaders: true,
-  coversMerchant: true,
+  coversMerchant: false,
   bound: 'member',
   isPresent: ({ rawHeaders }) =>
     findHeader(rawHeaders, HEADER.signatureInput) !== undefined || findHeader(rawHeaders, HEADER.signature) !== undefined,
