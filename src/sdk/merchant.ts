@@ -4,6 +4,7 @@ import { type AlgorithmName, defaultAlgorithm, findKeyProblem } from '../protoco
 import { keyidOf } from '../protocol/keyid.ts';
 import type { Answer, CallRequest, WireRequest } from './answer.ts';
 import { createExchange, NoAnswer } from './exchange.ts';
+import { checkOptions } from './options.ts';
 import { answerOf, answerOfSilence } from './outcome.ts';
 import { createTrust, type Naming } from './platform-trust.ts';
 import { createRequestBuilder } from './request.ts';
@@ -80,6 +81,7 @@ function checkPair(options: MerchantOptions): void {
 
 /** Opens the way to the gateway. Throws a UserError when the options do not fit together; nothing is sent yet. */
 export function createMerchant(options: MerchantOptions): MerchantClient {
+  checkOptions(options);
   const { timeoutMs = TIMEOUT_MS, answerBytesMax = ANSWER_BYTES_MAX, now = Date.now, rehearse = (signed) => signed } = options;
   checkPair(options);
   const build = {

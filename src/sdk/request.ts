@@ -10,18 +10,29 @@ const HEADER_VALUE = /^[\x20-\x7e]*$/;
 const IDEMPOTENCY_KEY = /^[A-Za-z0-9._:-]{1,255}$/;
 const MERCHANT_NUMBER = /^[A-Za-z0-9]{1,32}$/;
 
-function check(fits: boolean, sentence: string): void {
-  if (!fits) throw new UserError(sentence);
+function check(holds: boolean, sentence: string): void {
+  if (!holds) throw new UserError(sentence);
 }
+
+/** Whether a value is text of this form; `test` alone would take a number for its digits. */
+const fits = (form: RegExp, value: unknown): boolean => typeof value === 'string' && form.test(value);
 
 /** Bytes and text as they are; any other value as JSON, once: what is signed is what is sent. */
 function serialiseBody(body: unknown): Buffer {
   if (body === undefined) return Buffer.alloc(0);
   if (typeof body === 'string') return Buffer.from(body, 'utf8');
   if (body instanceof Uint8Array) return Buffer.from(body);
-  const text = JSON.stringify(body);
-  check(text !== undefined, 'the body is neither bytes, text nor a value that JSON can hold');
+  const text = findJson(body);
+  if (text === undefined) throw new UserError('the body is neither bytes, text nor a value that JSON can hold');
   return Buffer.from(text, 'utf8');
+}
+
+function findJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined; // a bigint, or a value that holds itself
+  }
 }
 
 /** The Host header of an `https:` origin: lower case, the port only when it is not 443. */
@@ -35,7 +46,7 @@ export function readHost(url: string): string {
 
 function extraHeaders(headers: Readonly<Record<string, string>>): string[] {
   for (const [name, value] of Object.entries(headers)) {
-    check(HEADER_NAME.test(name) && HEADER_VALUE.test(value), `not a header that can be sent: ${JSON.stringify(name)}`);
+    check(HEADER_NAME.test(name) && fits(HEADER_VALUE, value), `not a header that can be sent: ${JSON.stringify(name)}`);
     check(!OWN_HEADERS.includes(name.toLowerCase()), `${name} is written by the SDK and cannot be given`);
   }
   return Object.entries(headers).flat();
@@ -44,11 +55,13 @@ function extraHeaders(headers: Readonly<Record<string, string>>): string[] {
 /** Makes the bytes and headers of a request, still without signature. Throws a UserError for what could not be signed faithfully. */
 export function createRequestBuilder(url: string, merchantNumber: string | undefined): (request: CallRequest) => WireRequest {
   const host = readHost(url);
-  check(merchantNumber === undefined || MERCHANT_NUMBER.test(merchantNumber), 'merchantNumber is not a merchant number');
-  return ({ method, path, body: given, idempotencyKey, headers = {} }) => {
-    check(METHOD.test(method), `not a method in capital letters: ${JSON.stringify(method)}`);
-    check(PATH.test(path), 'the path must begin with "/" and hold only visible ASCII without "#"; encode other characters first');
-    check(idempotencyKey === undefined || IDEMPOTENCY_KEY.test(idempotencyKey), 'idempotencyKey: 1 to 255 of A-Z a-z 0-9 . _ : -');
+  check(merchantNumber === undefined || fits(MERCHANT_NUMBER, merchantNumber), 'merchantNumber is not a merchant number');
+  return (request) => {
+    check(typeof request === 'object' && request !== null, 'a call needs a request: { method, path, body, idempotencyKey }');
+    const { method, path, body: given, idempotencyKey, headers = {} } = request;
+    check(fits(METHOD, method), `not a method in capital letters: ${JSON.stringify(method)}`);
+    check(fits(PATH, path), 'the path must begin with "/" and hold only visible ASCII without "#"; encode other characters first');
+    check(idempotencyKey === undefined || fits(IDEMPOTENCY_KEY, idempotencyKey), 'idempotencyKey: 1 to 255 of A-Z a-z 0-9 . _ : -');
     const body = serialiseBody(given);
     check(body.length === 0 || method !== 'GET', 'a GET has no body');
     const names = Object.keys(headers).map((name) => name.toLowerCase());

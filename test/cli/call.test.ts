@@ -149,7 +149,7 @@ describe('hufu call, used wrongly', () => {
       /^hufu: \/nowhere\/merchants\/800000000000001\.crt cannot be read \(ENOENT\): run `npx hufu up`/,
     ],
     [['POST', '/v1/x', '--data', '@/nowhere.json'], 1, /^hufu: \/nowhere\.json cannot be read/],
-    [['GET', '/v1/x', '--signing-key', 'FOLDER/no.pem'], 1, /^hufu: a certificate or key cannot be read/],
+    [['GET', '/v1/x', '--signing-key', 'FOLDER/no.pem'], 1, /^hufu: `signingKey` is not the PEM text of a private key/],
   ];
   for (const [args, code, said] of cases) {
     test(args.slice(1).join(' '), async () => {
