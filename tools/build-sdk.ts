@@ -18,12 +18,14 @@ const FORMATS = [
   { folder: 'cjs', type: 'commonjs', module: 'commonjs', moduleResolution: 'bundler' },
 ] as const;
 
+/** What Node 20 has: ES2023, and of ES2024 only `isWellFormed` of strings. */
+const LIBRARY = 'es2023,es2024.string';
 const STRICT = ['--strict', '--noUncheckedIndexedAccess', '--exactOptionalPropertyTypes', '--noEmitOnError'];
 
 function compile(directory: string, { folder, type, module, moduleResolution }: (typeof FORMATS)[number]): void {
   const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
   const out = join(directory, folder);
-  const shape = ['--module', module, '--moduleResolution', moduleResolution, '--target', 'es2022', '--lib', 'es2023', '--types', 'node'];
+  const shape = ['--module', module, '--moduleResolution', moduleResolution, '--target', 'es2022', '--lib', LIBRARY, '--types', 'node'];
   const emit = ['--outDir', out, '--rootDir', join(PROJECT, 'src'), '--declaration', '--rewriteRelativeImportExtensions', '--skipLibCheck'];
   execFileSync(process.execPath, [compiler, '--ignoreConfig', ...STRICT, ...shape, ...emit, join(PROJECT, ENTRY)], {
     cwd: PROJECT,

@@ -137,8 +137,8 @@ describe('what is not a proven answer has the outcome unknown', () => {
     {
       why: 'an answer that takes too long',
       script: { silent: true },
-      changes: () => ({ timeoutMs: 200 }),
-      reason: /no answer within 200 ms/,
+      changes: () => ({ timeoutMs: 1000 }),
+      reason: /no answer within 1000 ms/,
     },
     {
       why: 'an answer that is too long',
