@@ -86,7 +86,7 @@ describe('hufu call', () => {
     assert.equal(last.body.toString(), '{"amountFen":2}');
     assert.match(
       explainRequest(last, { key: keyOfMerchant(), nowMs: Date.now() }).problems.join(),
-      /^Content-Digest does not match the body$/,
+      /^Content-Digest does not match the body/,
     );
     const { verified, why } = JSON.parse(stdout);
     assert.deepEqual([code, verified], [1, true], 'the refusal itself verifies');
