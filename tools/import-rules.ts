@@ -5,7 +5,7 @@
 export type Room = { readonly imports: readonly string[]; readonly packages: readonly string[] };
 
 const LOW = ['lib', 'protocol', 'ports', 'certificates', 'keys', 'config'];
-const MIDDLE = ['store', 'journal', 'identity', 'signature', 'admission', 'forward'];
+const MIDDLE = ['store', 'journal', 'identity', 'signature', 'encryption', 'admission', 'forward'];
 const upTo = (...more: string[]) => [...LOW, 'registry', ...more];
 
 export const ROOMS: Readonly<Record<string, Room>> = {
@@ -20,6 +20,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   journal: { imports: upTo(), packages: ['node:sqlite'] },
   identity: { imports: upTo(), packages: [] },
   signature: { imports: upTo(), packages: ['structured-headers', 'jose'] },
+  encryption: { imports: upTo(), packages: [] },
   admission: { imports: upTo(), packages: [] },
   forward: { imports: upTo(), packages: ['jose'] },
   settlement: { imports: upTo(...MIDDLE), packages: [] },

@@ -62,6 +62,20 @@ const ROWS: readonly Row[] = [
     profile: 'signing',
     key: 'rsa-2048',
   },
+  {
+    path: 'encryption/platform-enc-ec',
+    subject: 'CN=platform-enc-ec,O=虎符,C=CN',
+    issuer: 'signing-authority',
+    profile: 'encryption',
+    key: 'p-256',
+  },
+  {
+    path: 'encryption/platform-enc-rsa',
+    subject: 'CN=platform-enc-rsa,O=虎符,C=CN',
+    issuer: 'signing-authority',
+    profile: 'encryption',
+    key: 'rsa-2048',
+  },
 ];
 
 const HOUR_MS = 3_600_000;
@@ -79,7 +93,7 @@ const filesOf = (directory: string, path: string): { certificate: string; key: s
 
 /**
  * Makes the development certificates that are missing: a root, three issuing authorities, a server, two merchants, two
- * signing keys. Never overwrites; a second call reads and checks what is there. Not for production: the authorities' keys lie
+ * signing keys, two encryption keys. Never overwrites; a second call reads and checks what is there. Not for production: the authorities' keys lie
  * beside the certificates.
  * @param report gets one line for each certificate that was made
  * @throws UserError for half a pair, a certificate that has expired or that its authority did not issue

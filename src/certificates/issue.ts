@@ -46,6 +46,8 @@ const PROFILES = {
   merchant: { keyUsage: ['digitalSignature'], extendedKeyUsage: USAGE.clientAuth },
   /** Signs answers; of no use in TLS. */
   signing: { keyUsage: ['digitalSignature', 'nonRepudiation'] },
+  /** What merchants encrypt to: key transport for RSA, key agreement for elliptic curves; signs nothing. */
+  encryption: { keyUsage: ['keyEncipherment', 'keyAgreement'] },
 } as const satisfies Record<string, Profile>;
 export type ProfileName = keyof typeof PROFILES;
 

@@ -20,6 +20,7 @@ export const ISSUING_RULES = {
   server: { authority: 'server', days: 365, daysMax: 825 },
   merchant: { authority: 'merchants', days: 365, daysMax: 1095 },
   signing: { authority: 'signing', days: 730, daysMax: 1825 },
+  encryption: { authority: 'signing', days: 730, daysMax: 1825 },
 } as const satisfies Record<ProfileName, Rule>;
 
 const DAY_MS = 86_400_000;

@@ -2,6 +2,7 @@ import { type CertificateFile, checkKeyBelongs, loadCertificateFile, loadPrivate
 import { isForHost, keyKindOf } from '../certificates/server-names.ts';
 import { UserError } from '../lib/user-error.ts';
 import { ALGORITHM_NAMES, findKeyProblem } from '../protocol/algorithms.ts';
+import { jweAlgorithmOf } from '../protocol/jwe/key-management.ts';
 import { merchantListeners } from './listeners.ts';
 import type { Report } from './problems.ts';
 import type { GatewayConfig } from './schema.ts';
@@ -28,12 +29,13 @@ export function namedCertificates(config: GatewayConfig): NamedCertificate[] {
   const authorities = config.authorities.flatMap(({ certificates }, i) =>
     certificates.map((certificate, k) => ({ path: ['authorities', i, 'certificates', k], certificate })),
   );
-  const answers = config.answers.keys.map(({ certificate, key }, i) => ({
-    path: ['answers', 'keys', i, 'certificate'],
-    certificate,
-    key: { path: ['answers', 'keys', i, 'key'], file: key },
-  }));
-  return [...servers, ...authorities, ...answers];
+  const keysOf = (section: 'answers' | 'encryption') =>
+    config[section].keys.map(({ certificate, key }, i) => ({
+      path: [section, 'keys', i, 'certificate'],
+      certificate,
+      key: { path: [section, 'keys', i, 'key'], file: key },
+    }));
+  return [...servers, ...authorities, ...keysOf('answers'), ...keysOf('encryption')];
 }
 
 /** Whether every certificate and key can be read, is valid now, and belongs to the other. */
@@ -42,6 +44,7 @@ export function checkFiles(source: YamlFile, config: GatewayConfig, nowMs: numbe
   checkAuthorities(source, config, report);
   checkServerNames(source, config, report);
   checkRefusalKey(source, config, report);
+  checkEncryptionKeys(source, config, report);
 }
 
 function checkCertificate(source: YamlFile, named: NamedCertificate, nowMs: number, report: Report): void {
@@ -117,6 +120,19 @@ function checkRefusalKey(source: YamlFile, config: GatewayConfig, report: Report
         source.problem(
           ['answers', 'keys', i, 'certificate'],
           'this key fits none of the signature algorithms; use P-256, P-384, Ed25519, or RSA of at least 2048 bits',
+        ),
+      );
+  }
+}
+
+function checkEncryptionKeys(source: YamlFile, config: GatewayConfig, report: Report): void {
+  for (const [i, { certificate }] of config.encryption.keys.entries()) {
+    const key = findCertificate(certificate)?.facts.publicKey;
+    if (key && !jweAlgorithmOf(key))
+      report(
+        source.problem(
+          ['encryption', 'keys', i, 'certificate'],
+          'this key cannot be encrypted to; use RSA of at least 2048 bits, P-256 or P-384',
         ),
       );
   }

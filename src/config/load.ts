@@ -90,6 +90,9 @@ function resolveConfig(source: YamlFile, written: Written, overrides: Overrides,
       ...written.answers,
       keys: written.answers.keys.map((row) => ({ ...row, certificate: certificate(row.certificate), key: certificate(row.key) })),
     },
+    encryption: {
+      keys: written.encryption.keys.map((row) => ({ ...row, certificate: certificate(row.certificate), key: certificate(row.key) })),
+    },
     store: absoluteStore(overrides.store ?? written.store, dataDirectory),
     journal: { ...written.journal, directory: resolve(dataDirectory, written.journal.directory) },
     core: { ...written.core, url: coreUrl(written.core.url, overrides.corePort) },
@@ -143,6 +146,13 @@ function checkMeaning(source: YamlFile, config: GatewayConfig, report: Report): 
         ),
       );
   }
+  reportTwice(
+    source,
+    'encryption.keys',
+    config.encryption.keys.map(({ keyid }) => keyid),
+    report,
+    'keyid',
+  );
   checkListeners(source, config, report);
 }
 

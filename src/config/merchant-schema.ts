@@ -56,6 +56,14 @@ const KEY = entry({
   ),
 });
 
+const ENCRYPTION_KEY = entry({
+  certificate: path(OPTIONAL, 'PEM certificate with the public key; its validity bounds the key; relative to certificatesDirectory'),
+  publicKey: path(OPTIONAL, 'instead of certificate: PEM file with a public key'),
+  keyid: keyid(OPTIONAL, 'what we call the key in the header of a JWE; default: SHA-256 of its SubjectPublicKeyInfo, hex'),
+  notBefore: moment('the key is not used before'),
+  notAfter: moment('the key is not used after'),
+});
+
 const DELEGATION = entry({
   ...NAME,
   reference: text(REQUIRED, /^\S.{0,255}$/s, 'the document that grants it', 'the written agreement, for the auditor'),
@@ -128,6 +136,7 @@ export const MERCHANT = entry({
     },
     'What the schemes of `signatures` need to know.',
   ),
+  encryptionKeys: list(ENCRYPTION_KEY, [], 0, 'keys that answers and working keys are encrypted to; the first that is valid is used', 16),
   delegations: list(DELEGATION, [], 0, 'certificates of others that may act for this merchant, by written agreement', 64),
   plan: text(REQUIRED, /^[a-z0-9][a-z0-9-]{0,62}$/, 'the name of a plan', 'plan of plans.yaml'),
   overrides: OVERRIDES,
@@ -145,6 +154,11 @@ export const MERCHANT = entry({
         ALGORITHM_NAMES as [(typeof ALGORITHM_NAMES)[number]],
         'ecdsa-p256-sha256',
         'algorithm of our signatures for it; one of `answers.keys` must be able to do it',
+      ),
+      encryption: choice(
+        ['fields', 'body'],
+        'fields',
+        'fields: the fields that the operation lists go out encrypted; body: every whole answer does (application/jose)',
       ),
     },
     'Answers to this merchant.',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { boolean, choice, entry, integer, list, OPTIONAL, REQUIRED, text } from './rows.ts';
+import { boolean, choice, entry, integer, list, OPTIONAL, REQUIRED, section, text } from './rows.ts';
 
 /** Every key of `x-hufu`, the extension of an OpenAPI operation, one row each. docs/config.md and config/schemas/x-hufu.json are generated from it. */
 
@@ -34,6 +34,11 @@ const RULE = entry({
 });
 
 const clock = (reason: string) => text(REQUIRED, /^([01][0-9]|2[0-3]):[0-5][0-9]$/, 'a time of day such as 09:30 (in quotes)', reason);
+
+const SEALED_FIELD = entry({
+  pointer: pointer(REQUIRED, 'a place in the body; * stands for any index'),
+  required: boolean(false, 'whether clear text is refused there'),
+});
 
 export const X_HUFU = entry({
   level: choice(['A1', 'A2'], REQUIRED, 'A1: public product data, read only; A2: accounts and funds (JR/T 0185)'),
@@ -99,6 +104,34 @@ export const X_HUFU = entry({
     .meta({ description: 'how to ask what became of a request; needed on A2 writes' }),
   repeatable: boolean(false, 'whether the same derived key may be sent once more after the query proved execution, to get the full answer'),
   timeoutMs: integer(8_000, 100, 25_000, 'ms', 'how long to wait for the core; after that the outcome is unknown, not failed'),
+  encryption: section(
+    {
+      body: choice(
+        ['optional', 'required', 'none'],
+        'optional',
+        'whether the whole body of a request may, must or must not come as a JWE (application/jose)',
+      ),
+      fields: list(SEALED_FIELD, [], 0, 'fields of the request that may come as a JWE in place of their value', 64),
+      answer: list(
+        SEALED_FIELD,
+        [],
+        0,
+        "fields of the answer that go out as a JWE to the merchant's key; required: a merchant without a key is refused",
+        64,
+      ),
+    },
+    'What is encrypted (docs/encryption.md).',
+  ),
+  forward: choice(
+    ['opened', 'sealed'],
+    'opened',
+    'which bytes of an encrypted request the core gets: opened by the gateway, or as they were signed',
+  ),
+  mac: choice(
+    ['refused', 'allowed'],
+    'refused',
+    'whether a request may be signed with a MAC under a working key alone, which proves nothing to third parties; only for reads',
+  ),
   answeredBy: choice(['core', 'gateway'], 'core', 'who answers; gateway: a function of ours, after the same checks'),
   internal: boolean(false, 'only for questions of the gateway to the core; merchants cannot call it'),
   bodyBytesMax: integer(65_536, 1_024, 1_048_576, 'bytes', 'largest request body'),

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { AUTHORITY } from './authority-rows.ts';
+import { ENCRYPTION } from './encryption-rows.ts';
 import { address, BALANCER, DEDICATED, INTERNET, port } from './listener-rows.ts';
 import { boolean, entry, integer, list, numberOf, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
 
@@ -167,6 +168,7 @@ export const GATEWAY = entry({
     },
     'Explaining wrong signatures.',
   ),
+  encryption: ENCRYPTION,
   flood: section(
     {
       perSecond: integer(

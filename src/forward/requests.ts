@@ -25,13 +25,14 @@ const COVERS_TRACEPARENT = /^"traceparent": /m;
 export type Permission = Pick<AssertionClaims, 'derivedKey' | 'issuedAtMs' | 'expiresAtMs'>;
 
 /**
- * The call that forwards a request: the very bytes and target that were signed. Of the merchant's headers only a well-formed
+ * The call that forwards a request: the very bytes and target that were signed, or what the gateway opened of them. Of the merchant's headers only a well-formed
  * traceparent that it signed passes; everything else the core sees is ours, so that there is one spelling of the media type.
  */
 export function forwardCall(key: AssertionKey, request: Opened, { derivedKey, issuedAtMs, expiresAtMs }: Permission): CoreCall {
-  const { method, target, body, rawHeaders, requestId, merchant, operation, scheme, signatureBase } = request;
+  const { method, target, rawHeaders, requestId, merchant, operation, scheme, signatureBase } = request;
+  const { body, contentType } = request.sealed ?? { body: request.body, contentType: 'application/json' };
   const headers = [...commonHeaders(merchant.number, requestId), 'Hufu-Channel', request.channel];
-  if (body.length > 0) headers.unshift('Content-Type', 'application/json');
+  if (body.length > 0) headers.unshift('Content-Type', contentType);
   if (derivedKey !== undefined) headers.push('Idempotency-Key', derivedKey);
   const traceparent = findHeader(rawHeaders, HEADER.traceparent);
   const passes =

@@ -19,7 +19,7 @@ export async function handle(arrived: Arrived, stages: Stages): Promise<Sealed> 
     stages.bound(routed); // a flood of forged signatures must not burn CPU
     const verified = stages.verify(routed); // signature over the exact bytes
     reached = verified;
-    const opened = stages.open(verified); // strict JSON, schema, one merchant everywhere
+    const opened = await stages.open(verified); // decrypt if encrypted; strict JSON, schema, one merchant everywhere
     reached = opened;
     const admitted = await stages.admit(opened); // ONE store step: nonce, rates, idempotency, limits
     reached = admitted;

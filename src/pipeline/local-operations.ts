@@ -1,3 +1,4 @@
+import type { PublishedEncryptionKey } from '../keys/encryption-keys.ts';
 import type { PublishedCertificate } from '../keys/keyring.ts';
 import type { CoreAnswer, Journalled } from '../protocol/messages.ts';
 
@@ -9,11 +10,19 @@ const json = (value: unknown): CoreAnswer => ({ status: 200, contentType: 'appli
 const rfc3339 = (ms: number): string => new Date(ms).toISOString();
 
 /** The table. What does not change while the process runs is serialised once. */
-export function createLocalOperations(certificates: readonly PublishedCertificate[]): LocalOperations {
+export function createLocalOperations(
+  certificates: readonly PublishedCertificate[],
+  encryptionKeys: readonly PublishedEncryptionKey[],
+): LocalOperations {
+  const rows = [
+    ...certificates.map((row) => ({ ...row, use: 'sig' as const })),
+    ...encryptionKeys.map((row) => ({ ...row, use: 'enc' as const })),
+  ];
   const published = json({
-    certificates: certificates.map(({ serial, keyid, algorithm, pem, notBeforeMs, notAfterMs, status }) => ({
+    certificates: rows.map(({ serial, keyid, algorithm, pem, notBeforeMs, notAfterMs, status, use }) => ({
       serial,
       keyid,
+      use,
       alg: algorithm,
       pem,
       notBefore: rfc3339(notBeforeMs),

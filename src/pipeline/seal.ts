@@ -1,3 +1,4 @@
+import { encryptAnswer } from '../encryption/seal-answer.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { AlgorithmName } from '../protocol/algorithms.ts';
 import { HEADER } from '../protocol/headers.ts';
@@ -62,12 +63,12 @@ async function sign(options: SealOptions, reached: Reached | Settled, reply: Rep
   return { status: reply.status, rawHeaders, body, connection: reply.connection };
 }
 
-/** Signs answers and refusals, binds them to request, status and certificate, and writes the one event of the request. */
+/** Encrypts answers where that is agreed, signs them and refusals, binds them to request, status and certificate, and writes the one event of the request. */
 export function createSeal(options: SealOptions): Pick<Stages, 'seal' | 'refuse'> {
   const { event, evidence } = options;
   return {
     seal: async (reached, reply) => {
-      const sealed = await sign(options, reached, reply);
+      const sealed = await sign(options, reached, 'value' in reached ? encryptAnswer(reply, reached, options.nowMs()) : reply);
       if (isAccepted(reached)) evidence.appendAnswer(reached.requestId, sealed);
       event.answered(reached, sealed);
       return sealed;

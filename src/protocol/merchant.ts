@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { AlgorithmName } from './algorithms.ts';
+import type { JweKey } from './jwe/key-management.ts';
 import type { CertificateHandles } from './key-handle.ts';
 import type { Channel } from './operation.ts';
 import type { SchemeName } from './scheme-names.ts';
@@ -18,6 +19,9 @@ export type MerchantKey = {
   /** The key belongs to this other environment: it is known only to be told apart, and never verifies. */
   readonly environment?: string;
 };
+
+/** A key that answers to a merchant are encrypted to, while notBeforeMs <= now <= notAfterMs. */
+export type MerchantEncryptionKey = JweKey & { readonly notBeforeMs: number; readonly notAfterMs: number };
 
 /** What every rule has. */
 type RuleTerms = {
@@ -101,4 +105,8 @@ export type Merchant = {
   readonly signatureOptions: SignatureOptions;
   /** Algorithm of our answers' signatures. */
   readonly answerAlgorithm: AlgorithmName;
+  /** In the order of preference. */
+  readonly encryptionKeys?: readonly MerchantEncryptionKey[];
+  /** `body`: every accepted answer goes out encrypted whole. */
+  readonly answerEncryption?: 'fields' | 'body';
 };

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { ErrorCode } from './errors.ts';
+import type { JweKey } from './jwe/key-management.ts';
 import type { Merchant, MerchantKey } from './merchant.ts';
 import type { Channel, Operation } from './operation.ts';
 import type { FinalOutcome, OutcomeKind } from './outcome.ts';
@@ -100,7 +101,14 @@ export type Verified = Routed & {
 
 /** The body was read strictly, fits its schema and names the identity's merchant. */
 export type Opened = Verified & {
+  /** What was encrypted is opened here: what schema, limits and fingerprint see. */
   readonly body: Buffer;
+  /** The bytes as they were signed, to be forwarded in place of `body`: only for what was encrypted and stays so. */
+  readonly sealed?: { readonly contentType: string; readonly body: Buffer };
+  /** What binds ciphertexts to this request: its Idempotency-Key header, or the nonce of its signature where there is none. */
+  readonly mark: string;
+  /** The working key that something in the request was encrypted under; its answer is too. */
+  readonly workingKey?: JweKey;
   /** The parsed body; undefined when there is none. */
   readonly value: unknown;
   readonly amountFen?: number;

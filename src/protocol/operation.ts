@@ -38,6 +38,9 @@ export type DataClass = 'C1' | 'C2' | 'C3';
 
 export type Problem = { readonly pointer: JsonPointer; readonly message: string };
 
+/** A place of a body whose value may be, or must be, a JWE. */
+export type SealedField = { readonly pointer: JsonPointer; readonly required: boolean };
+
 /** One operation of an OpenAPI 3.1 document with its `x-hufu` extension, compiled once at load time. */
 export type Operation = {
   readonly id: string;
@@ -67,6 +70,16 @@ export type Operation = {
   readonly repeatable: boolean;
   readonly timeoutMs: number;
   readonly answeredBy: 'core' | 'gateway';
+  /** What may or must be encrypted; absent: nothing. `*` in a pointer stands for any array index. */
+  readonly encryption?: {
+    readonly body: 'optional' | 'required' | 'none';
+    readonly fields: readonly SealedField[];
+    readonly answer: readonly SealedField[];
+  };
+  /** Which bytes of an encrypted request the core gets; absent: opened. */
+  readonly forward?: 'opened' | 'sealed';
+  /** Whether a MAC under a working key is enough of a signature; absent: refused. */
+  readonly mac?: 'allowed' | 'refused';
   readonly hasBody: boolean;
   /** Largest request body, bytes. */
   readonly bodyBytesMax: number;

@@ -123,11 +123,14 @@ function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations
 }
 
 /** SHA-256 over everything the snapshot was made of: the files' text, and what was taken from certificates and keys. */
-function versionOf(config: GatewayConfig, { sources, byBinding, byKeyid }: Merchants): string {
+function versionOf(config: GatewayConfig, { sources, byBinding, byKeyid, byNumber }: Merchants): string {
   const hash = createHash('sha256');
   for (const file of [config.file, config.plans, ...config.operations]) hash.update(lengthPrefixed([file, readFileSync(file)]));
   for (const { file, content } of sources.values()) hash.update(lengthPrefixed([file, content]));
   for (const key of byBinding.keys()) hash.update(lengthPrefixed([key]));
   for (const { keyid, notAfterMs, notBeforeMs } of byKeyid.values()) hash.update(lengthPrefixed([keyid, `${notBeforeMs} ${notAfterMs}`]));
+  for (const { number, encryptionKeys = [] } of byNumber.values())
+    for (const { keyid, notAfterMs, notBeforeMs } of encryptionKeys)
+      hash.update(lengthPrefixed([number, keyid, `${notBeforeMs} ${notAfterMs}`]));
   return hash.digest('hex');
 }

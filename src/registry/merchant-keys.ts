@@ -54,8 +54,9 @@ export function readKey(
 
 type Found = Pick<MerchantKey, 'publicKey' | 'certificate' | 'notBeforeMs' | 'notAfterMs'> & { readonly step: 'certificate' | 'publicKey' };
 
-function loadKey(
-  { certificate, publicKey }: MerchantKeyEntry,
+/** The public key of an entry, from its certificate or its own file; undefined after the problem was reported. */
+export function loadKey(
+  { certificate, publicKey }: Pick<MerchantKeyEntry, 'certificate' | 'publicKey'>,
   source: YamlFile,
   path: YamlPath,
   files: MerchantFiles,

@@ -6,6 +6,7 @@ import { fileProblem, formatProblems, type Report } from '../config/problems.ts'
 import { hint } from '../config/suggest.ts';
 import { readFailure, readYamlFile, type YamlFile, type YamlPath } from '../config/yaml-file.ts';
 import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
+import { readEncryptionKeys } from './merchant-encryption-keys.ts';
 import type { MerchantFiles } from './merchant-files.ts';
 import { readKey } from './merchant-keys.ts';
 import { readBinding } from './merchant-names.ts';
@@ -64,7 +65,7 @@ function listFiles(directory: string, report: Report): string[] {
   }
 }
 
-function compileMerchant(written: MerchantFile, source: YamlFile, { plans, operations }: MerchantContext, report: Report): Merchant {
+function compileMerchant(written: MerchantFile, source: YamlFile, { plans, operations, files }: MerchantContext, report: Report): Merchant {
   const plan = plans?.get(written.plan);
   if (plans && !plan)
     report(source.problem(['plan'], `there is no plan ${describe(written.plan)}${hint(written.plan, [...plans.keys()])}`));
@@ -85,6 +86,8 @@ function compileMerchant(written: MerchantFile, source: YamlFile, { plans, opera
     signatures: new Set(written.signatures),
     signatureOptions: written.signatureOptions,
     answerAlgorithm: written.answers.algorithm,
+    encryptionKeys: readEncryptionKeys(written, source, files, report),
+    answerEncryption: written.answers.encryption,
   };
 }
 

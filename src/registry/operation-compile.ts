@@ -2,6 +2,7 @@ import type { HufuExtension } from '../config/operation-schema.ts';
 import type { Report } from '../config/problems.ts';
 import type { Operation, OutcomeRule } from '../protocol/operation.ts';
 import { type Answers, compileAnswers, compileOrTell, compileOutcome, compileRepeat, readJsonContent } from './operation-answers.ts';
+import { checkEncryption } from './operation-encryption.ts';
 import { checkBodyPointers, checkExtension, isGuardedWrite, readExtension } from './operation-extension.ts';
 import { checkIdempotencyFrom } from './operation-idempotency.ts';
 import { compileParameters } from './operation-parameters.ts';
@@ -42,6 +43,7 @@ export function compileOperation(
   const hufu = child(place, 'x-hufu');
   checkExtension(hufu, method, extension, report);
   checkBodyPointers(hufu, extension, body, report);
+  checkEncryption(hufu, method, extension, { body, answers }, report);
   const { rules, notFound } = compileOutcome(hufu, extension, answers, report);
   const repeat = compileRepeat(hufu, extension, body, path, answers, report);
   const operation: Operation = {
@@ -79,6 +81,9 @@ function plainFacts(extension: HufuExtension, method: Operation['method']) {
     repeatable,
     timeoutMs,
     answeredBy,
+    encryption: extension.encryption,
+    forward: extension.forward,
+    mac: extension.mac,
     bodyBytesMax,
   } as const;
 }

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import type { Standing } from '../admission/admit.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { createCore } from '../forward/core-client.ts';
+import { loadEncryptionKeys } from '../keys/encryption-keys.ts';
 import { loadKeyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
@@ -38,12 +39,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   const log = createLog({ level: 'info', destination: options.log ?? process.stderr });
   const metrics = createMetrics();
   const event = createEvent(log, metrics, systemClock.nowMs);
-  const keyring = loadKeyring({
-    answerKeys: config.answers.keys,
-    secretsDirectory: config.secretsDirectory,
-    production: config.profile === 'production',
-    nowMs: systemClock.nowMs(),
-  });
+  const { keyring, encryptionKeys } = loadKeys(config);
   const trust = followTrust(config, (closed) => metrics.closedConnections.inc(closed));
   const revocation = await openRevocation({
     config,
@@ -59,7 +55,8 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   });
   const { state, standing } = revocation;
   const core = createCore(config.core);
-  const { stages, money } = wireStages({ config, keyring, authorities: () => trust.current().authorities, ...revocation, core, event });
+  const authorities = () => trust.current().authorities;
+  const { stages, money } = wireStages({ config, keyring, encryptionKeys, authorities, ...revocation, core, event });
   const closeBehind = async (timeoutMs: number) => {
     money.sweep.stop();
     await revocation.stop();
@@ -103,6 +100,15 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     await closeBehind(0);
     throw error;
   }
+}
+
+/** Every key of the gateway, read once. */
+function loadKeys({ answers, encryption, secretsDirectory, profile }: GatewayConfig) {
+  const production = profile === 'production';
+  return {
+    keyring: loadKeyring({ answerKeys: answers.keys, secretsDirectory, production, nowMs: systemClock.nowMs() }),
+    encryptionKeys: loadEncryptionKeys(encryption.keys, production),
+  };
 }
 
 function startStatus(config: GatewayConfig, readiness: () => readonly Readiness[], metrics: Metrics): Promise<StatusListener> {

@@ -4,11 +4,12 @@ import type { GatewayConfig } from '../config/schema.ts';
 import type { ListenerAuthority } from '../identity/authorities.ts';
 import { identify, type Registers } from '../identity/identify.ts';
 import { checkSignerCertificate, findConnectionKey } from '../identity/message-signer.ts';
+import type { EncryptionKeys } from '../keys/encryption-keys.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Event } from '../pipeline/event.ts';
 import { createLocalOperations } from '../pipeline/local-operations.ts';
-import { open } from '../pipeline/open.ts';
+import { createOpen } from '../pipeline/open.ts';
 import { createRoute } from '../pipeline/route.ts';
 import { createSeal } from '../pipeline/seal.ts';
 import { type Stages, timedStages } from '../pipeline/stages.ts';
@@ -24,6 +25,7 @@ import type { State } from './state.ts';
 export type Wiring = {
   readonly config: GatewayConfig;
   readonly keyring: Keyring;
+  readonly encryptionKeys: EncryptionKeys;
   readonly snapshot: () => Snapshot;
   /** Whoever may have issued a certificate that comes in a message. */
   readonly authorities: () => readonly ListenerAuthority[];
@@ -41,13 +43,13 @@ const FLOOD = 'More requests come with this certificate from this address than a
 
 /** The only place where stages meet their implementations; those that move money are wired in wireMoney. */
 export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly money: Pick<Money, 'sweep' | 'resolver'> } {
-  const { config, keyring, snapshot, authorities, registers, standing, core, state, event } = wiring;
+  const { config, keyring, encryptionKeys, snapshot, authorities, registers, standing, core, state, event } = wiring;
   const money = wireMoney({
     config,
     keys: keyring,
     state: { ...state, keeper: { ...state.keeper, standing } },
     core,
-    local: createLocalOperations(keyring.certificates),
+    local: createLocalOperations(keyring.certificates, encryptionKeys.published),
     findOperation: (id) => snapshot().findOperation(id),
     merchantNumbers: () => snapshot().merchantNumbers,
     clock: systemClock,
@@ -73,7 +75,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
       const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities(), registers(), nowMs());
       return verifySignature(routed, { findKey: find, findRegistered, checkSigner, hosts, nowMs: nowMs(), doctor: { ...doctor, keysOf } });
     },
-    open,
+    open: createOpen({ findKey: async (keyid) => encryptionKeys.find(keyid), nowMs }),
     ...money.stages,
     ...createSeal({
       answerSigners: keyring.answerSigners,

@@ -34,9 +34,12 @@ export type Answer = {
   readonly sent: boolean;
   /** Names in lower case; several lines of one name are joined by ", ". */
   readonly headers: Readonly<Record<string, string>>;
+  /** As it was signed: ciphertexts are still closed here. */
   readonly body: Buffer;
-  /** The parsed JSON body; undefined when there is none or the answer is not verified. */
+  /** The parsed JSON body with what was encrypted to us opened; undefined when there is none or the answer is not verified. */
   readonly value: unknown;
+  /** JSON pointers of ciphertexts that none of our keys opens; they stand in `value` as they came. Absent: none. */
+  readonly closed?: readonly string[];
 };
 
 /** What a caller asks for. */
@@ -50,4 +53,6 @@ export type CallRequest = {
   readonly idempotencyKey?: string;
   /** Further headers; they are signed too. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What goes out encrypted to the gateway: the whole body, or the values at these JSON pointers (`*` for any index). */
+  readonly encrypt?: 'body' | readonly string[];
 };

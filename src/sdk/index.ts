@@ -6,6 +6,7 @@ export { keyidOf } from '../protocol/keyid.ts';
 export type { Answer, CallOutcome, CallRequest, ReceivedAnswer, Retry, WireRequest } from './answer.ts';
 export { type Explanation, explainAnswer, explainRequest } from './explain.ts';
 export { createMerchant, createNonce, type MerchantClient, type MerchantOptions } from './merchant.ts';
+export type { DecryptionKey } from './open-answer.ts';
 export { type SigningKey, type SigningMoment, signRequest } from './sign-request.ts';
 export { type PinnedKey, readPinnedKeys, readPlatformKeys, type TrustedKey, type TrustedKeys, thumbprintOf } from './trust.ts';
 export type { UntilFinalOptions } from './until-final.ts';

@@ -1,13 +1,17 @@
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
 import { UserError } from '../lib/user-error.ts';
 import { type AlgorithmName, defaultAlgorithm, findKeyProblem } from '../protocol/algorithms.ts';
+import { type JweKey, jweAlgorithmOf } from '../protocol/jwe/key-management.ts';
 import { keyidOf } from '../protocol/keyid.ts';
 import type { Answer, CallRequest, WireRequest } from './answer.ts';
 import { createExchange, NoAnswer } from './exchange.ts';
+import { createGatewayKeys } from './gateway-keys.ts';
+import { type DecryptionKey, openAnswer, readDecryptionKey } from './open-answer.ts';
 import { checkOptions } from './options.ts';
-import { answerOf, answerOfSilence } from './outcome.ts';
-import { createTrust, type Naming } from './platform-trust.ts';
+import { answerOf, answerOfSilence, type OpenBody } from './outcome.ts';
+import { createTrust, type Naming, PLATFORM_CERTIFICATES } from './platform-trust.ts';
 import { createRequestBuilder } from './request.ts';
+import { sealRequest } from './seal-request.ts';
 import { type SigningKey, signRequest } from './sign-request.ts';
 import { type PinnedKey, thumbprintOf } from './trust.ts';
 import { callUntilFinal, type UntilFinalOptions } from './until-final.ts';
@@ -35,6 +39,10 @@ export type MerchantOptions = {
   readonly trustedKeys?: readonly PinnedKey[];
   /** The authority that issues the certificates of answer keys; unknown keyids are then fetched and checked against it. */
   readonly platformAuthority?: string;
+  /** Opens answers that are encrypted to us; the TLS key when left out, if it can. */
+  readonly decryptionKeys?: readonly DecryptionKey[];
+  /** The gateway's key to encrypt to; when left out, the active one that it publishes. */
+  readonly encryptTo?: PinnedKey;
   /** For one delivery, connecting included; 30,000 when left out. */
   readonly timeoutMs?: number;
   /** Longest answer body; 8 MiB when left out. */
@@ -79,6 +87,13 @@ function checkPair(options: MerchantOptions): void {
   throw new UserError('`key` is not the private key of `certificate` (the first one, when it holds a chain)');
 }
 
+/** By keyid. The TLS key is one of them unless others are given, since many merchants have no other. */
+function readOwnKeys({ decryptionKeys, key, passphrase }: MerchantOptions): ReadonlyMap<string, JweKey> {
+  const tls = createPrivateKey({ key, ...(passphrase !== undefined && { passphrase }) });
+  const given = decryptionKeys ?? (jweAlgorithmOf(tls) ? [{ key: tls }] : []);
+  return new Map(given.map(readDecryptionKey).map((own) => [own.keyid, own]));
+}
+
 /** Opens the way to the gateway. Throws a UserError when the options do not fit together; nothing is sent yet. */
 export function createMerchant(options: MerchantOptions): MerchantClient {
   checkOptions(options);
@@ -92,9 +107,9 @@ export function createMerchant(options: MerchantOptions): MerchantClient {
   const signing = readSigningKey(options);
   const thumbprint = thumbprintOf(options.certificate);
 
-  const sign = (request: CallRequest, naming: Naming = 'named'): WireRequest => {
+  const sign = (request: CallRequest, naming: Naming = 'named', nonce = createNonce()): WireRequest => {
     const unsigned = build[naming](request);
-    const { rawHeaders } = signRequest(unsigned, signing, { createdAtSeconds: Math.floor(now() / 1000), nonce: createNonce() });
+    const { rawHeaders } = signRequest(unsigned, signing, { createdAtSeconds: Math.floor(now() / 1000), nonce });
     return { ...unsigned, rawHeaders };
   };
   /** Signs with a fresh nonce and sends; what comes back is not verified yet. */
@@ -104,13 +119,24 @@ export function createMerchant(options: MerchantOptions): MerchantClient {
   };
   const trust = createTrust(options, { deliver, thumbprint, now });
 
+  const { merchantNumber } = options;
+  const ownKeys = readOwnKeys(options);
+  const gatewayKey = createGatewayKeys(options, () => call(PLATFORM_CERTIFICATES), now);
+  const seal = async (request: CallRequest, nonce: string): Promise<CallRequest> =>
+    request.encrypt === undefined ? request : sealRequest(request, await gatewayKey(), { merchantNumber, nonce });
+  const opening = ({ method, path, idempotencyKey }: CallRequest, nonce: string): OpenBody => {
+    const asked = { merchant: merchantNumber ?? '', method, target: path, request: idempotencyKey ?? nonce };
+    return (body, isJose) => openAnswer(body, isJose, asked, (keyid) => ownKeys.get(keyid));
+  };
+
   const call = async (request: CallRequest): Promise<Answer> => {
     try {
-      const sent = rehearse(sign(request));
+      const nonce = createNonce();
+      const sent = rehearse(sign(await seal(request, nonce), 'named', nonce));
       const received = await exchange.send(sent);
       const findKey = await trust.keysFor(received);
       const verdict = verifyAnswer(received, { request: sent, findKey, thumbprint, nowMs: now() });
-      return answerOf(received, verdict, request.idempotencyKey !== undefined);
+      return answerOf(received, verdict, request.idempotencyKey !== undefined, opening(request, nonce));
     } catch (error) {
       if (error instanceof NoAnswer) return answerOfSilence(error.message, error.sent);
       throw error;

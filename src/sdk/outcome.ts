@@ -1,6 +1,7 @@
 import { HEADER } from '../protocol/headers.ts';
 import { findFieldValue } from '../protocol/signature-base.ts';
 import { type Answer, type CallOutcome, RETRIES, type ReceivedAnswer, type Retry } from './answer.ts';
+import type { OpenedValue } from './open-answer.ts';
 import type { Verdict } from './verify-answer.ts';
 
 /** The members of a problem document or of a core's business failure that decide what to do. All untyped: they come from outside. */
@@ -54,8 +55,11 @@ function headersOf(rawHeaders: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, findFieldValue(rawHeaders, name) as string]));
 }
 
+/** Opens what is encrypted in the body of a verified and accepted answer. */
+export type OpenBody = (body: Buffer, isJose: boolean) => OpenedValue;
+
 /** Makes an Answer of what came and what was proved. Nothing inside an unverified answer is believed: its outcome is unknown. */
-export function answerOf(received: ReceivedAnswer, verdict: Verdict, hasKey: boolean): Answer {
+export function answerOf(received: ReceivedAnswer, verdict: Verdict, hasKey: boolean, open?: OpenBody): Answer {
   const { status, rawHeaders, body } = received;
   const common = { status, headers: headersOf(rawHeaders), body, sent: true };
   if (!verdict.verified) {
@@ -63,13 +67,16 @@ export function answerOf(received: ReceivedAnswer, verdict: Verdict, hasKey: boo
     return { ...common, verified: false, accepted: false, why, outcome: 'unknown', retry: 'query_first', value: undefined };
   }
   const contentType = findFieldValue(rawHeaders, HEADER.contentType) ?? '';
-  const value = parseJson(contentType, body);
+  const isJose = /^application\/jose\s*(;|$)/i.test(contentType);
+  const opened = verdict.accepted ? open?.(body, isJose) : undefined;
+  const value = opened && opened.value !== undefined ? opened.value : parseJson(contentType, body);
   const told = (typeof value === 'object' && value !== null ? value : {}) as Told;
   const requestId = findFieldValue(rawHeaders, HEADER.hufuRequestId);
   const facts = {
     ...common,
     verified: true,
     value,
+    ...(opened && opened.closed.length > 0 && { closed: opened.closed }),
     ...(requestId && { requestId }),
     ...(typeof told.code === 'string' && { code: told.code }),
   };

@@ -6,7 +6,7 @@ import { type PinnedKey, readPinnedKeys, readPlatformKeys, type TrustedKey, type
 import { verifyAnswer } from './verify-answer.ts';
 
 /** Where the gateway lists the certificates of its answer keys. */
-const PLATFORM_CERTIFICATES: CallRequest = { method: 'GET', path: '/v1/platform-certificates' };
+export const PLATFORM_CERTIFICATES: CallRequest = { method: 'GET', path: '/v1/platform-certificates' };
 /** An unknown keyid asks for the list at most this often. */
 const FETCH_PAUSE_MS = 60_000;
 

@@ -63,8 +63,8 @@ export function isPlatformCertificate(certificate: X509Certificate, authority: X
 
 /** One row of `GET /v1/platform-certificates`, as far as we believe it: its certificate must prove itself. */
 function findPlatformKey(row: unknown, authority: X509Certificate, nowMs: number): [string, TrustedKey] | undefined {
-  const { keyid, alg, pem, status } = (row ?? {}) as Record<string, unknown>;
-  if (typeof keyid !== 'string' || typeof pem !== 'string' || status === 'revoked') return undefined;
+  const { keyid, alg, pem, status, use } = (row ?? {}) as Record<string, unknown>;
+  if (typeof keyid !== 'string' || typeof pem !== 'string' || status === 'revoked' || use === 'enc') return undefined;
   try {
     const certificate = new X509Certificate(pem);
     if (!isPlatformCertificate(certificate, authority, nowMs)) return undefined;

@@ -116,6 +116,7 @@ export function paymentOf(changes: Partial<Opened> = {}, rules = RULES): Opened 
     value,
     amountFen: 100,
     currency: 'CNY',
+    mark: 'mark-1',
     idempotencyKey: 'key-1',
     ...changes,
   };

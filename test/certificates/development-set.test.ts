@@ -32,6 +32,8 @@ const issued = [
   ['merchants/800000000000002', 'merchants-authority', 'by the merchants authority only'],
   ['signing/platform-ec', 'signing-authority', 'by the signing authority only'],
   ['signing/platform-rsa', 'signing-authority', 'by the signing authority only'],
+  ['encryption/platform-enc-ec', 'signing-authority', 'by the signing authority only'],
+  ['encryption/platform-enc-rsa', 'signing-authority', 'by the signing authority only'],
 ] as const;
 
 for (const [path, issuer, why] of issued) {

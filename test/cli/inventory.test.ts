@@ -55,7 +55,7 @@ describe('hufu inventory', () => {
     const { certificates, merchantKeys, bindings, privateKeys, suites, problems } = await collect();
     assert.deepEqual(problems, []);
     const used = new Map(certificates.map(({ subject, uses }) => [subject, uses]));
-    assert.equal(certificates.length, 9);
+    assert.equal(certificates.length, 11);
     assert.deepEqual(used.get(pki.read('server').subject), ['listeners.internet.certificate']);
     assert.deepEqual(used.get(pki.read(`merchants/${NUMBER}`).subject), [`merchant ${NUMBER}`]);
     assert.ok((used.get(pki.read('authority').subject)?.length ?? 0) > 0, 'the root stands in the file of the authority');
@@ -64,7 +64,7 @@ describe('hufu inventory', () => {
       ['1', '2'].map((last) => pki.read(`merchants/80000000000000${last}`).keyid),
     );
     assert.deepEqual(bindings[0], { authority: 'merchants', subject: pki.read(`merchants/${NUMBER}`).subject, merchants: [NUMBER] });
-    assert.equal(privateKeys.length, 9 + 5);
+    assert.equal(privateKeys.length, 11 + 5);
     assert.ok(suites.ciphers.length >= 9 && suites.groups.includes('X25519MLKEM768') && suites.signatures.includes('ed25519'));
     const text = await run();
     assert.match(text.stdout, /Nothing in use ends within 60 days\.\n$/);

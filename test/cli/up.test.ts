@@ -30,7 +30,7 @@ describe('hufu up', () => {
       `data        ${site.data}`,
     ])
       assert.ok(first.stdout().includes(`  ${line}\n`), first.stdout());
-    assert.equal(first.stdout().match(/certificate made/g)?.length, 9);
+    assert.equal(first.stdout().match(/certificate made/g)?.length, 11);
 
     const called = await paste(printedCall(first.stdout()));
     assert.equal(called.code, 0, called.stdout + called.stderr);

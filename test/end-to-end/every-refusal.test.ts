@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { minuteOfDay } from '../../src/lib/business-time.ts';
 import { ERROR_CODES, type ErrorCode, errorRow } from '../../src/protocol/errors.ts';
+import { encryptJwe } from '../../src/protocol/jwe/compact.ts';
 import { ask, get, lineOf, order, payment, post, type Sender, senderOf, type Tls, type Told, tell, wireOf } from '../attacks/requests.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -30,6 +31,7 @@ const SPECIAL = {
   suspended: 'status: suspended',
   curtailed: 'operations: [platform.certificates]',
   elsewhere: 'channels: [dedicated]',
+  keyless: 'answers: { encryption: body }',
   slow: 'overrides: { requests: { allow: 1, perMs: 3600000, burst: 1 } }',
   day: 'overrides: { daily-amount: { max: 0 } }',
   days: 'overrides: { daily-count: { kind: total, of: count, per: day, max: 0 } }',
@@ -74,8 +76,9 @@ async function configure(folder: string, pki: Pki): Promise<void> {
   const file = join(folder, 'operations', 'payments.yaml');
   const within = (text: string, operation: string, row: string) =>
     text.replace(new RegExp(`(operationId: ${operation}\\n[^]*?x-hufu:\\n)`), `$1        ${row}\n`);
+  const sealedReason = 'encryption: { fields: [{ pointer: /reason, required: true }] }';
   const text = readFileSync(file, 'utf8');
-  writeFileSync(file, within(within(text, 'accounts.balance', window), 'orders.close', 'timeoutMs: 2000'));
+  writeFileSync(file, within(within(text, 'accounts.balance', window), 'orders.close', `timeoutMs: 2000\n        ${sealedReason}`));
 }
 
 /** Enough to be taken for a request of another scheme. */
@@ -149,6 +152,15 @@ describe('every refusal there is, reached, verified and as documented', { timeou
 
   const one = async (): Promise<Told> => ask(senderOf(system, MERCHANT_1), order(senderOf(system, MERCHANT_1)));
 
+  const CLOSE = '/v1/orders/any/close';
+  const close = (body: string, key?: string) => ask(m2, post(m2, CLOSE, { body, ...(key !== undefined && { key }) }));
+  const sealedReason = (key: string): string =>
+    encryptJwe(
+      Buffer.from('"why"'),
+      { keyid: 'platform-enc-ec', algorithm: 'ECDH-ES+A256KW', key: system.pki.read('encryption/platform-enc-ec').publicKey },
+      { of: 'request', merchant: MERCHANT_2, method: 'POST', target: CLOSE, request: key, pointer: '/reason' },
+    );
+
   const CASES: readonly Case[] = [
     ['HTTP_INVALID', () => ask(m2, { ...order(m2), target: 'https://localhost/v1/orders' }), 'an absolute target'],
     ['BODY_TOO_LARGE', () => ask(m2, order(m2, { body: ' '.repeat(70_000) })), 'more than 64 KiB'],
@@ -195,6 +207,14 @@ describe('every refusal there is, reached, verified and as documented', { timeou
     ['IDEMPOTENCY_KEY_REQUIRED', () => ask(m2, header('Idempotency-Key', 'not a key')), 'a key with spaces'],
     ['BODY_INVALID', () => ask(m2, order(m2, { body: '{"orderNo":"A","orderNo":"B"}' })), 'a name twice'],
     ['SCHEMA_INVALID', () => ask(m2, order(m2, { body: '{}' })), 'nothing in the order'],
+    ['FIELD_NOT_ENCRYPTED', () => close('{"reason":"in the clear"}'), 'a field that must be encrypted'],
+    ['ENCRYPTION_INVALID', () => close('{"reason":"eyJhbGciOiJkaXIifQ....AAAA"}'), 'alg: dir'],
+    [
+      'DECRYPTION_FAILED',
+      () => close(`{"reason":"${sealedReason('sealed-badly').replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A'))}"}`, 'sealed-badly'),
+      'a changed tag',
+    ],
+    ['ENCRYPTION_KEY_MISSING', () => askAs('keyless'), 'wants encrypted answers and has no key'],
     [
       'NONCE_REPLAYED',
       async () => {

@@ -8,6 +8,7 @@ import { loadAuthorities } from '../../src/identity/authorities.ts';
 import { foldBans } from '../../src/identity/bans.ts';
 import { readPeer } from '../../src/identity/peer.ts';
 import { openJournal } from '../../src/journal/journal.ts';
+import { loadEncryptionKeys } from '../../src/keys/encryption-keys.ts';
 import { loadKeyring } from '../../src/keys/keyring.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/lib/log.ts';
@@ -72,6 +73,7 @@ export async function askFaulty(sender: Sender, { bytes, request }: Wire, fault:
     const { stages } = wireStages({
       config,
       keyring,
+      encryptionKeys: loadEncryptionKeys([], false),
       snapshot: () => snapshot,
       authorities: () => [],
       registers,

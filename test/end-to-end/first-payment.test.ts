@@ -55,7 +55,7 @@ describe('a merchant pays through the gateway', { timeout: 120_000 }, () => {
       .call({ method: 'GET', path: '/v1/platform-certificates' });
     assert.equal(answer.accepted, true, answer.why ?? '');
     const { certificates } = answer.value as { certificates: { keyid: string; pem: string; status: string }[] };
-    assert.deepEqual(certificates.map(({ keyid }) => keyid).sort(), ['platform-ec', 'platform-rsa']);
+    assert.deepEqual(certificates.map(({ keyid }) => keyid).sort(), ['platform-ec', 'platform-enc-ec', 'platform-enc-rsa', 'platform-rsa']);
     assert.match(certificates[0]?.pem ?? '', /BEGIN CERTIFICATE/);
   });
 

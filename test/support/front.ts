@@ -86,7 +86,7 @@ export function standInStages(options: {
       };
       return { ...routed, ...signed } as unknown as Verified;
     },
-    open: (verified) => {
+    open: async (verified) => {
       const value = JSON.parse(verified.body.toString()) as { amountFen: number; currency: string };
       return { ...verified, value, ...value, idempotencyKey: only(verified, HEADER.idempotencyKey) } as Opened;
     },

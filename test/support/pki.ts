@@ -53,6 +53,7 @@ export type Pki = {
 const FILES = [
   ...['authority', 'server-authority', 'merchants-authority', 'signing-authority', 'server'],
   ...['merchants/800000000000001', 'merchants/800000000000002', 'signing/platform-ec', 'signing/platform-rsa'],
+  ...['encryption/platform-enc-ec', 'encryption/platform-enc-rsa'],
 ].flatMap((path) => [`${path}.crt`, `${path}.key`]);
 
 const temporary = (): string => mkdtempSync(join(tmpdir(), 'hufu-pki-'));
@@ -76,7 +77,7 @@ export async function makePki(): Promise<Pki> {
   template ??= createTemplate();
   const files = await template;
   const directory = temporary();
-  for (const folder of ['merchants', 'signing']) mkdirSync(join(directory, folder));
+  for (const folder of ['merchants', 'signing', 'encryption']) mkdirSync(join(directory, folder));
   for (const [file, content] of files) writeFileSync(join(directory, file), content, { mode: file.endsWith('.key') ? 0o600 : 0o644 });
   const read = (path: string): Leaf => readLeaf(join(directory, path));
   let issued = 0;

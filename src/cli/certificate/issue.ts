@@ -32,7 +32,7 @@ Examples:
 
 Makes a key and a certificate for it. Better for merchants: they make the key and you \`sign\` their request.`;
 
-const PROFILES = ['merchant', 'server', 'signing'] as const;
+const PROFILES = ['merchant', 'server', 'signing', 'encryption'] as const;
 type LeafProfile = (typeof PROFILES)[number];
 
 type Options = ActingOptions &
@@ -46,7 +46,7 @@ export function addIssueCommand(parent: Command): void {
   withMerchant(withActor(command))
     .option('--profile <profile>', PROFILES.join(', '), 'merchant')
     .option('--host <name>', 'server: DNS name or IP address; may be repeated', collect)
-    .option('--keyid <keyid>', 'signing: what signatures of answers call the key')
+    .option('--keyid <keyid>', 'signing, encryption: what messages call the key')
     .option('--key-kind <kind>', KEY_KINDS.join(', '), 'p-256')
     .option('--days <days>', 'validity; at most what the profile allows')
     .option('--out <path>', 'where to, without extension (default: the place of its profile below the directory)')
