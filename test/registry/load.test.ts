@@ -70,12 +70,12 @@ const MISTAKES: readonly (readonly [why: string, files: Files, message: string])
     `merchant ${ONE} is also written in DIR/merchants/1.yaml:1:9`,
   ],
   [
-    'the name of another',
+    'the name of another (B22)',
     { 'merchants/2.yaml': merchant(TWO).replace(`subject: CN=${TWO}`, `§subject: CN=${ONE}`) },
     'this name is already bound in DIR/merchants/1.yaml:4:5; a second merchant may use it only by a delegation',
   ],
   [
-    'the name of another, written in another way',
+    'the name of another, written in another way (B22)',
     { 'merchants/2.yaml': merchant(TWO).replace(`subject: CN=${TWO},O=Shop`, `§subject: "CN=${ONE},O=\\\\53hop"`) },
     'this name is already bound in DIR/merchants/1.yaml:4:5; a second merchant may use it only by a delegation',
   ],
