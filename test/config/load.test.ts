@@ -90,6 +90,21 @@ const MISTAKES: readonly (readonly [why: string, text: string, message: string])
     'there is no authority "merchant" in authorities; did you mean "merchants"?',
   ],
   [
+    'OCSP without anybody to ask',
+    'authorities:\n  - { name: merchants, certificates: [a.crt], ocsp: §{ mode: strict } }\n',
+    'authorities.ocsp: name the responder by url, or the hosts that certificates may name',
+  ],
+  [
+    'a responder by https',
+    "authorities:\n  - { name: merchants, certificates: [a.crt], ocsp: { mode: soft, url: §'https://a/' } }\n",
+    'authorities[0].ocsp.url: expected an http:// URL, found "https://a/"',
+  ],
+  [
+    'a responder host that is a URL',
+    "authorities:\n  - { name: merchants, certificates: [a.crt], ocsp: { mode: soft, hosts: [§'http://a/'] } }\n",
+    'authorities[0].ocsp.hosts[0]: expected HOST or HOST:PORT in lower case, found "http://a/"',
+  ],
+  [
     'two answer keys of one id',
     'answers:\n  keys:\n    - { keyid: a, certificate: a.crt, key: a.key }\n    - { keyid: §a, certificate: b.crt, key: b.key }\n',
     'answers.keys: "a" is listed twice',

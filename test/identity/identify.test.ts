@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { foldBans } from '../../src/identity/bans.ts';
-import { identify, isServed, type Registers } from '../../src/identity/identify.ts';
+import { identify, isServed, judgeAlone, type Registers } from '../../src/identity/identify.ts';
 import type { Announced, AnnouncementKind } from '../../src/ports/announcements.ts';
 import { bindingKeyOf, parseName } from '../../src/protocol/distinguished-name.ts';
 import { Refusal } from '../../src/protocol/errors.ts';
@@ -197,6 +197,14 @@ for (const [changes, code, served, why] of ended) {
     if (code === undefined) run();
     else assert.equal(refusalOf(run).code, code);
     assert.equal(isServed(peer, now, NOT_BEFORE_MS), served);
+  });
+}
+
+const BOUND = ['CERTIFICATE_UNBOUND', 'MERCHANT_SUSPENDED', 'MERCHANT_MISMATCH'];
+for (const [changes, code, , why] of ended) {
+  test(`a certificate by itself, as that of a balancer: ${why}`, () => {
+    const expected = code === undefined || BOUND.includes(code) ? 'good' : code === 'REVOCATION_UNKNOWN' ? 'unknown' : 'refused';
+    assert.equal(judgeAlone(peerOf(key('CN=agent')), { ...registers, ...changes }, NOT_BEFORE_MS), expected);
   });
 }
 
