@@ -7,6 +7,8 @@ import { type Verification, verifyJournal } from '../journal/verify.ts';
 import { formatTable } from '../lib/table.ts';
 import { UserError } from '../lib/user-error.ts';
 import { EXIT } from './exit.ts';
+import { evidence } from './journal/evidence.ts';
+import { find } from './journal/find.ts';
 import { readDirectories } from './locate.ts';
 
 const EXAMPLES = `
@@ -14,6 +16,9 @@ Examples:
   hufu journal verify                     every journal in the data directory
   hufu journal verify --directory /var/lib/hufu/journal/gateway-1 --key /etc/hufu/keys/journal.pub
   hufu journal list
+  hufu journal find --order A-1 --merchant 800000000000001
+  hufu journal find --from 2026-11-22T00:00:00+08:00 --to 2026-11-23T00:00:00+08:00 --json
+  hufu journal evidence 5b0c1a5e-8f0a-4f0e-9b65-0e5a7f3f2c11 --out /tmp/case-4711
 
 \`verify\` finds every record that was changed, removed or moved, by its number. It works offline and needs no running gateway.`;
 
@@ -29,6 +34,19 @@ export function createCommand(): Command {
     .option('--key <file>', 'public key of the checkpoints (default keys/journal.pub in the data directory)')
     .action(verify);
   shared(journal.command('list').description('Journals of this host.')).action(list);
+  shared(journal.command('find').description('Records by request, order, merchant and time.'))
+    .option('--directory <directory>', 'one journal folder (default: all below the data directory)')
+    .option('--request <id>', 'Hufu-Request-Id')
+    .option('--order <number>', 'order number')
+    .option('--merchant <number>', 'merchant number')
+    .option('--from <time>', 'not before, RFC 3339')
+    .option('--to <time>', 'before, RFC 3339')
+    .action(find);
+  shared(journal.command('evidence <request-id>').description('What proves a request and its answer, for openssl alone.'))
+    .option('--profile <name>', 'development or production', 'development')
+    .option('--config <file>', 'gateway.yaml (default HUFU_CONFIG, else the copy in the data directory)')
+    .option('--out <directory>', 'where to write it (default evidence-REQUEST_ID)')
+    .action(evidence);
   return journal;
 }
 

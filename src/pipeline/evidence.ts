@@ -1,24 +1,41 @@
+import { lengthPrefixed } from '../lib/bytes.ts';
 import type { Journal } from '../ports/journal.ts';
 import { findHeader, HEADER } from '../protocol/headers.ts';
+import type { MerchantKey } from '../protocol/merchant.ts';
 import type { Admitted, Sealed } from '../protocol/messages.ts';
 
 /** What proves, later and without us, that a merchant asked and what it was told. */
 export type Evidence = {
   /** Signature, key and sealed signature base of an admitted request. Returns the record's sequence. Throws JOURNAL_UNAVAILABLE. */
   readonly appendRequest: (admitted: Admitted) => number;
-  /** Status, digest and signature of its answer. */
-  readonly appendAnswer: (requestId: string, sealed: Sealed) => void;
+  /** Status, digest, signature and sealed signature base of its answer. */
+  readonly appendAnswer: (requestId: string, sealed: Sealed, base: string) => void;
 };
 
+/** Encrypts a signature base under what it belongs to. */
+export type SealBase = (of: 'request' | 'answer', base: string, requestId: string) => Buffer;
+
+/** What a sealed signature base belongs to: AAD, so that nobody can move one below another request. */
+export const evidenceAad = (of: 'request' | 'answer', requestId: string): Buffer => lengthPrefixed(['evidence', of, requestId]);
+
 /**
+ * A key is noted once by each process, before the first request that it verified.
  * `sealBase` encrypts the signature base: path and query may carry C2 data. Bodies are never written: where a scheme signs the body
  * itself the base has its digest, and `signedDigest` is what the signature verifies over, so that whoever has the body can show that
  * it is the one.
  */
-export function createEvidence(journal: Journal, sealBase: (base: string, requestId: string) => Buffer): Evidence {
+export function createEvidence(journal: Journal, sealBase: SealBase): Evidence {
+  const noted = new Set<string>();
+  const noteKey = ({ keyid, algorithm, publicKey }: MerchantKey) => {
+    if (noted.has(keyid) || publicKey.type !== 'public') return;
+    const spki = publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+    journal.append({ type: 'key', data: { keyid, algorithm, spki } });
+    noted.add(keyid);
+  };
   return {
-    appendRequest: ({ requestId, merchant, operation, peer, key, scheme, signature, signatureBase, signedDigest, admissionId }) =>
-      journal.append({
+    appendRequest: ({ requestId, merchant, operation, peer, key, scheme, signature, signatureBase, signedDigest, admissionId }) => {
+      noteKey(key);
+      return journal.append({
         type: 'request',
         data: {
           requestId,
@@ -31,10 +48,11 @@ export function createEvidence(journal: Journal, sealBase: (base: string, reques
           scheme,
           signature: signature.toString('base64'),
           signedDigest: signedDigest.toString('base64'),
-          sealedBase: sealBase(signatureBase, requestId).toString('base64'),
+          sealedBase: sealBase('request', signatureBase, requestId).toString('base64'),
         },
-      }),
-    appendAnswer: (requestId, { status, rawHeaders }) => {
+      });
+    },
+    appendAnswer: (requestId, { status, rawHeaders }, base) => {
       journal.append({
         type: 'answer',
         data: {
@@ -43,6 +61,7 @@ export function createEvidence(journal: Journal, sealBase: (base: string, reques
           digest: findHeader(rawHeaders, HEADER.contentDigest),
           signatureInput: findHeader(rawHeaders, HEADER.signatureInput),
           signature: findHeader(rawHeaders, HEADER.signature),
+          sealedBase: sealBase('answer', base, requestId).toString('base64'),
         },
       });
     },

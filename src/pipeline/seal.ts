@@ -36,7 +36,7 @@ const isAccepted = (reached: Reached | Settled): boolean => 'settled' in reached
 /** No body goes out in answer to HEAD (RFC 9110 section 9.3.2), so what is signed is the digest of none. */
 const bodyOf = ({ method }: Reached | Settled, { body }: Reply): Buffer => (method === 'HEAD' ? Buffer.alloc(0) : body);
 
-async function sign(options: SealOptions, reached: Reached | Settled, reply: Reply): Promise<Sealed> {
+async function sign(options: SealOptions, reached: Reached | Settled, reply: Reply, onBase?: (base: string) => void): Promise<Sealed> {
   const plain = { status: reply.status, contentType: reply.contentType, body: bodyOf(reached, reply) };
   const nowMs = options.nowMs();
   const verified = isVerified(reached) ? reached : undefined;
@@ -58,6 +58,7 @@ async function sign(options: SealOptions, reached: Reached | Settled, reply: Rep
     body,
     signer: (verified && options.answerSigners.get(verified.merchant.answerAlgorithm)) || options.refusalSigner,
     createdAtSeconds: Math.floor(nowMs / 1000),
+    ...(onBase && { onBase }),
   });
   const rawHeaders = [...headers, ...signed, ...(form?.beside ?? []), ...CONSTANT_HEADERS];
   return { status: reply.status, rawHeaders, body, connection: reply.connection };
@@ -68,8 +69,12 @@ export function createSeal(options: SealOptions): Pick<Stages, 'seal' | 'refuse'
   const { event, evidence } = options;
   return {
     seal: async (reached, reply) => {
-      const sealed = await sign(options, reached, 'value' in reached ? encryptAnswer(reply, reached, options.nowMs()) : reply);
-      if (isAccepted(reached)) evidence.appendAnswer(reached.requestId, sealed);
+      let base = '';
+      const encrypted = 'value' in reached ? encryptAnswer(reply, reached, options.nowMs()) : reply;
+      const sealed = await sign(options, reached, encrypted, (text) => {
+        base = text;
+      });
+      if (isAccepted(reached)) evidence.appendAnswer(reached.requestId, sealed, base);
       event.answered(reached, sealed);
       return sealed;
     },

@@ -51,7 +51,7 @@ export type Fact = NonceFact | AdmittedFact | VoidedFact | OutcomeFact;
 
 /** Evidence beside the facts; a rebuild skips it. `data` holds no secret, no C3 and no unmasked C2 value. */
 export type EvidenceRecord = {
-  readonly type: 'request' | 'answer' | 'operator' | 'alarm';
+  readonly type: 'key' | 'request' | 'answer' | 'operator' | 'alarm';
   readonly data: Readonly<Record<string, unknown>>;
 };
 

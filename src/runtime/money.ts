@@ -3,9 +3,8 @@ import type { GatewayConfig } from '../config/schema.ts';
 import { createForward } from '../forward/forward.ts';
 import { sealAnswer } from '../keys/answer-seal.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import { lengthPrefixed } from '../lib/bytes.ts';
 import type { Clock } from '../lib/clock.ts';
-import { createEvidence, type Evidence } from '../pipeline/evidence.ts';
+import { createEvidence, type Evidence, evidenceAad } from '../pipeline/evidence.ts';
 import { createForwardStage } from '../pipeline/forward.ts';
 import { createJournalStage } from '../pipeline/journal.ts';
 import type { LocalOperations } from '../pipeline/local-operations.ts';
@@ -48,8 +47,8 @@ export function wireMoney(options: MoneyOptions): Money {
   const { state, keys, clock, onAlarm } = options;
   const { journal, store, until, unforwarded, keeper } = state;
   const { nowMs } = clock;
-  const evidence = createEvidence(journal, (base, requestId) =>
-    sealAnswer(keys.answerSealKey, Buffer.from(base), lengthPrefixed(['evidence', requestId])),
+  const evidence = createEvidence(journal, (of, base, requestId) =>
+    sealAnswer(keys.answerSealKey, Buffer.from(base, 'latin1'), evidenceAad(of, requestId)),
   );
   const withdraw = createWithdraw({ store, journal, until, nowMs, epoch: keeper.epoch });
   const { forward, settle, recall, sweep, resolver } = wireCore(options);

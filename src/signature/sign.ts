@@ -24,6 +24,8 @@ export type AnswerToSign = {
   readonly body: Buffer;
   readonly signer: Signer;
   readonly createdAtSeconds: number;
+  /** Told the signature base: evidence for the journal. */
+  readonly onBase?: (base: string) => void;
 };
 
 /** Components and base lines grow together: both are plain text, since nothing in them needs escaping. */
@@ -43,7 +45,9 @@ export function signAnswer(answer: AnswerToSign): string[] | Promise<string[]> {
   addRequest(cover, request);
   const tag = bindTo(cover, answer) ? TAG.response : TAG.refusal;
   const params = `(${cover.components});created=${createdAtSeconds};keyid=${serialiseString(signer.keyid)};tag="${tag}"`;
-  const signature = signer.sign(Buffer.from(`${cover.lines}"@signature-params": ${params}`, 'latin1'));
+  const base = `${cover.lines}"@signature-params": ${params}`;
+  answer.onBase?.(base);
+  const signature = signer.sign(Buffer.from(base, 'latin1'));
   return signature instanceof Promise
     ? signature.then((bytes) => signatureHeaders(digest, params, bytes))
     : signatureHeaders(digest, params, signature);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { createEvidence } from '../../src/pipeline/evidence.ts';
 import type { Admitted } from '../../src/protocol/messages.ts';
@@ -9,7 +10,7 @@ const admitted = {
   merchant: { number: 'm' },
   operation: { id: 'payments.create' },
   peer: { thumbprint: 'T' },
-  key: { keyid: 'kid', algorithm: 'ed25519' },
+  key: { keyid: 'kid', algorithm: 'ed25519', publicKey: generateKeyPairSync('ed25519').publicKey },
   signature: Buffer.from('signature'),
   scheme: 'rfc9421',
   signedDigest: Buffer.from('digest'),
@@ -22,13 +23,16 @@ const admitted = {
 test('the evidence of a request: who signed what, with which key and certificate; the base sealed, the body nowhere', () => {
   const journal = createTestJournal();
   const sealed: string[][] = [];
-  const evidence = createEvidence(journal, (base, requestId) => {
-    sealed.push([base, requestId]);
+  const evidence = createEvidence(journal, (of, base, requestId) => {
+    sealed.push([of, base, requestId]);
     return Buffer.from('sealed');
   });
-  assert.equal(evidence.appendRequest(admitted), 1);
-  assert.deepEqual(sealed, [[admitted.signatureBase, 'r1']]);
-  const [entry] = journal.entries;
+  assert.equal(evidence.appendRequest(admitted), 2);
+  assert.deepEqual(sealed, [['request', admitted.signatureBase, 'r1']]);
+  const [key, entry] = journal.entries;
+  const spki = admitted.key.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+  assert.deepEqual(key, { type: 'key', data: { keyid: 'kid', algorithm: 'ed25519', spki } });
+  assert.equal(evidence.appendRequest(admitted), 3, 'its key is noted once');
   assert.deepEqual(entry, {
     type: 'request',
     data: {
@@ -51,12 +55,9 @@ test('the evidence of a request: who signed what, with which key and certificate
 test('the evidence of an answer: its status, digest and signature', () => {
   const journal = createTestJournal();
   const rawHeaders = ['content-digest', 'sha-256=:x:', 'signature-input', 'hufu=()', 'signature', 'hufu=:y:', 'hufu-outcome', 'succeeded'];
-  createEvidence(journal, () => Buffer.alloc(0)).appendAnswer('r1', {
-    status: 201,
-    rawHeaders,
-    body: Buffer.from('body'),
-    connection: 'keep',
-  });
-  const data = { requestId: 'r1', status: 201, digest: 'sha-256=:x:', signatureInput: 'hufu=()', signature: 'hufu=:y:' };
+  const seal = (of: string, base: string) => Buffer.from(`${of} ${base}`);
+  createEvidence(journal, seal).appendAnswer('r1', { status: 201, rawHeaders, body: Buffer.from('body'), connection: 'keep' }, 'base');
+  const sealedBase = Buffer.from('answer base').toString('base64');
+  const data = { requestId: 'r1', status: 201, digest: 'sha-256=:x:', signatureInput: 'hufu=()', signature: 'hufu=:y:', sealedBase };
   assert.deepEqual(journal.entries, [{ type: 'answer', data }]);
 });

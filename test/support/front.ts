@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { problemReply, refusalFrom } from '../../src/pipeline/problem.ts';
 import type { Stages } from '../../src/pipeline/stages.ts';
 import { Refusal } from '../../src/protocol/errors.ts';
@@ -6,6 +7,9 @@ import type { Merchant } from '../../src/protocol/merchant.ts';
 import type { Arrived, Identified, Opened, Reply, Routed, Sealed, Verified } from '../../src/protocol/messages.ts';
 import type { Operation } from '../../src/protocol/operation.ts';
 import type { Money } from '../../src/runtime/money.ts';
+
+/** Nothing is signed in a simulation; the journal notes a key all the same. */
+const STAND_IN_KEY = generateKeyPairSync('ed25519').publicKey;
 
 /** Headers of a request that stands in for a signed one. */
 const STAND_IN = { nonce: 'x-nonce', created: 'x-created' } as const;
@@ -79,7 +83,7 @@ export function standInStages(options: {
       if (Math.abs(nowMs() - Number(only(routed, STAND_IN.created))) > WINDOW_MS) throw new Refusal('TIMESTAMP_SKEW');
       const signed = {
         nonce: only(routed, STAND_IN.nonce),
-        key: {},
+        key: { keyid: 'stand-in', algorithm: 'ed25519', publicKey: STAND_IN_KEY },
         signature: Buffer.alloc(0),
         signedDigest: Buffer.alloc(0),
         signatureBase: '',
@@ -93,7 +97,7 @@ export function standInStages(options: {
     ...money.stages,
     seal: async (reached, reply) => {
       const sealed = seal(reply);
-      money.evidence.appendAnswer(reached.requestId, sealed);
+      money.evidence.appendAnswer(reached.requestId, sealed, '');
       return sealed;
     },
     refuse: async (reached, error) => {
