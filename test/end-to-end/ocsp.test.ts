@@ -8,6 +8,7 @@ import { extendedKeyUsage, extension, name, sequence, tlv } from '../support/hos
 import { issueBy, OCSP_SIGNING, type Responder, responderExtension, startResponder } from '../support/ocsp.ts';
 import { openssl } from '../support/openssl.ts';
 import type { Leaf, Pki } from '../support/pki.ts';
+import { freePorts } from '../support/process.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { type Gateway, MERCHANT_1, MERCHANT_2, type System, startSystem } from '../support/system.ts';
 
@@ -18,6 +19,8 @@ const WITHIN_MS = 15_000;
 describe('a gateway that asks `openssl ocsp` about its merchants', { timeout: 120_000 }, () => {
   let responder: Responder;
   let serversResponder: Responder;
+  let balancer: Leaf;
+  let balanced = 0;
   let system: System;
   let gateway: Gateway;
   let leaf: Leaf;
@@ -41,8 +44,21 @@ describe('a gateway that asks `openssl ocsp` about its merchants', { timeout: 12
     const file = join(folder, 'gateway.yaml');
     await nameServersResponder(pki);
     const ocsp = `ocsp: { mode: strict, url: '${responder.url}/' }`;
-    const authorities = `authorities:\n  - { name: merchants, certificates: [merchants-authority.crt], ${ocsp} }\n`;
-    const listener = readFileSync(file, 'utf8').replace('port: 8443', 'port: 8443\n    certificate: stapled.crt\n    key: stapled.key');
+    balancer = await pki.issueMerchant({ authority: 'server-authority', subject: 'CN=lb-1,O=Bank' });
+    serversResponder.say(serialOf(balancer), 'good');
+    const ofServers = `ocsp: { mode: strict, url: '${serversResponder.url}/' }`;
+    const authorities = `authorities:
+  - { name: merchants, certificates: [merchants-authority.crt], ${ocsp} }
+  - { name: infrastructure, certificates: [server-authority.crt], ${ofServers} }\n`;
+    for (const number of [MERCHANT_1, MERCHANT_2]) {
+      const merchant = join(folder, 'merchants', `${number}.yaml`);
+      writeFileSync(merchant, readFileSync(merchant, 'utf8').replace('names:\n  - ', 'names:\n  - authority: merchants\n    '));
+    }
+    [balanced = 0] = await freePorts(1);
+    const pins = 'balancerAuthorities: [infrastructure], balancers: [{ subject: "CN=lb-1,O=Bank" }]';
+    const listener = readFileSync(file, 'utf8')
+      .replace('listeners:\n', `listeners:\n  balancer: { address: 127.0.0.1, port: ${balanced}, ${pins} }\n`)
+      .replace('port: 8443', 'port: 8443\n    certificate: stapled.crt\n    key: stapled.key');
     writeFileSync(file, `${listener}\n${authorities}revocation: { ocspSecondsMax: 1 }\n`);
   }
   /** A server certificate that says where its authority answers. */
@@ -70,6 +86,17 @@ describe('a gateway that asks `openssl ocsp` about its merchants', { timeout: 12
     const identity = ['-cert', other.certificate, '-cert_chain', other.certificate, '-key', other.key];
     return openssl(['s_client', '-connect', `127.0.0.1:${port}`, '-status', version, ...trust, ...identity]).output;
   };
+
+  test('a balancer is asked about too: revoked, its open connection is closed and it gets no other', async () => {
+    const url = `https://localhost:${balanced}`;
+    const client = await connectRaw(system.pki, url, balancer);
+    await eventually(async () => assert.match(await metrics(), /hufu_connections\{listener="balancer"\} 1/));
+    serversResponder.say(serialOf(balancer), 'revoked');
+    await client.closed;
+    const again = await connectRaw(system.pki, url, balancer);
+    await again.closed;
+    assert.match(await metrics(), /hufu_refused_connections_total\{listener="balancer",reason="certificate"\} 1/);
+  });
 
   test('the own certificate names a responder: what it said is stapled, to TLS 1.2 and 1.3, and outlives it', async () => {
     for (const version of ['-tls1_2', '-tls1_3'])

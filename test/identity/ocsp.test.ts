@@ -159,6 +159,8 @@ const urls: readonly (readonly [responders: readonly string[], asked: string | u
   [['ldap://ocsp.example/'], undefined, 'ldap'],
   [['http://ocsp.example@evil.example/'], undefined, 'userinfo that looks like the host'],
   [['http://user:pass@ocsp.example/'], undefined, 'userinfo'],
+  [['http://user@ocsp.example/'], undefined, 'a user without a password'],
+  [['http://:pass@ocsp.example/'], undefined, 'a password without a user'],
   [['http://ocsp.example.evil.example/'], undefined, 'the host as a label of another'],
   [['http://ocsp.example\\@evil.example/'], 'http://ocsp.example/@evil.example/', 'a backslash is a slash: the host stays'],
   [['not a url'], undefined, 'no URL'],

@@ -65,6 +65,8 @@ export type OcspResponse = {
   readonly producedAtMs?: number;
   /** Whose certificate it speaks of; default: the authority's. */
   readonly about?: Leaf;
+  /** Whose key the id names; default: that of `about`. */
+  readonly aboutKey?: Leaf;
   readonly signer?: { readonly privateKey: Leaf['privateKey'] };
   readonly certificates?: readonly { readonly certificatePem: string }[];
   readonly digest?: 'sha256' | 'sha1';
@@ -86,10 +88,13 @@ const time = (ms: number): Buffer =>
       .replace(/[-:T]/g, ''),
   );
 
-function idOf(authority: Leaf, serial: string, hash: 'sha1' | 'sha256'): Buffer {
-  const [body] = readChildren(readElement(der(authority.certificatePem), TAG.sequence));
-  const fields = readChildren(body as NonNullable<typeof body>);
-  const key = readChildren(fields[6] as NonNullable<typeof body>)[1];
+function idOf(named: Leaf, keyed: Leaf, serial: string, hash: 'sha1' | 'sha256'): Buffer {
+  const fieldsOf = ({ certificatePem }: Leaf) => {
+    const [body] = readChildren(readElement(der(certificatePem), TAG.sequence));
+    return readChildren(body as NonNullable<typeof body>);
+  };
+  const fields = fieldsOf(named);
+  const key = readChildren(fieldsOf(keyed)[6] as (typeof fields)[number])[1];
   const digest = (bytes: Uint8Array | undefined): Buffer =>
     createHash(hash)
       .update(bytes ?? '')
@@ -109,7 +114,7 @@ export function makeOcsp(authority: Leaf, options: OcspResponse): Buffer {
   const { serial, status = 'good', thisUpdateMs = Date.now(), about = authority, digest = 'sha256', critical } = options;
   const nextUpdateMs = options.nextUpdateMs === undefined ? thisUpdateMs + 3_600_000 : options.nextUpdateMs;
   const statement = sequence(
-    idOf(about, serial, options.idHash ?? 'sha1'),
+    idOf(about, options.aboutKey ?? about, serial, options.idHash ?? 'sha1'),
     status === 'revoked' ? tlv(0xa1, time(thisUpdateMs)) : STATUS[status],
     time(thisUpdateMs),
     ...(nextUpdateMs === null ? [] : [tlv(0xa0, time(nextUpdateMs))]),
