@@ -35,7 +35,7 @@ type Staple = {
   told: string;
 };
 
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 2_000;
 const RETRY_MS = 60_000;
 /** The next answer is fetched when half of the time of the last one is over, at the latest after an hour. */
 const REFRESH_MS_MAX = 3_600_000;

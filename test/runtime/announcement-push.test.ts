@@ -20,8 +20,8 @@ const change = (kind: Announced['kind']): Announced => ({
 });
 
 /** A keeper as a gateway has it, and a store of another process that announces. */
-async function prepare(t: TestContext, prefix: string) {
-  const [own, others] = await Promise.all([1, 2].map(() => openRedisStore({ url: redis.url, prefix, commandTimeoutMs: 5_000 })));
+async function prepare(t: TestContext, prefix: string, url = redis.url) {
+  const [own, others] = await Promise.all([1, 2].map(() => openRedisStore({ url, prefix, commandTimeoutMs: 5_000 })));
   assert.ok(own && others);
   let asked = 0;
   const keeper = createAnnouncementKeeper({
@@ -54,19 +54,20 @@ async function prepare(t: TestContext, prefix: string) {
 const listeners = async (prefix: string): Promise<number> =>
   Number(((await redis.client.pubsub('NUMSUB', `${prefix}announcements`)) as unknown[])[1]);
 
-test('a change takes effect by the push alone: the timer of the poll never fires here', async (t) => {
-  t.mock.timers.enable({ apis: ['setInterval'] });
-  const prefix = 'alone:';
-  const { keeper, announce, isSuspended, asked } = await prepare(t, prefix);
-  keeper.start();
-  await eventually(async () => assert.equal(await listeners(prefix), 1));
-  await announce(change('suspend'));
-  await eventually(() => assert.equal(isSuspended(), true));
-  const before = asked();
-  await Promise.all(Array.from({ length: 50 }, () => announce(change('resume'))));
-  await eventually(() => assert.equal(isSuspended(), false));
-  assert.ok(asked() > before);
-});
+for (const protocol of [2, 3])
+  test(`a change takes effect by the push alone, by RESP${protocol}: the timer of the poll never fires here`, async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const prefix = `alone${protocol}:`;
+    const { keeper, announce, isSuspended, asked } = await prepare(t, prefix, `${redis.url}&protocol=${protocol}`);
+    keeper.start();
+    await eventually(async () => assert.equal(await listeners(prefix), 1));
+    await announce(change('suspend'));
+    await eventually(() => assert.equal(isSuspended(), true));
+    const before = asked();
+    await Promise.all(Array.from({ length: 50 }, () => announce(change('resume'))));
+    await eventually(() => assert.equal(isSuspended(), false));
+    assert.ok(asked() > before);
+  });
 
 test('a push connection that is cut comes back, and asks at once what it has missed', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
