@@ -3,6 +3,7 @@ import { type ConfigurationProblem, ConfigurationProblems, formatProblems } from
 import type { Profile } from '../config/schema.ts';
 import { loadAuthorities } from '../identity/authorities.ts';
 import { loadKeyring } from '../keys/keyring.ts';
+import { loadAnswerKeys } from '../keys/load-answer-keys.ts';
 import { UserError } from '../lib/user-error.ts';
 import { readRegistry } from '../registry/load.ts';
 import { EXIT } from './exit.ts';
@@ -61,7 +62,8 @@ function look(options: Options, file: string, profile: Profile): Findings {
   const { snapshot, warnings } = readRegistry(config);
   const { answers, authorities, identity, secretsDirectory, store } = config;
   loadAuthorities(authorities, identity);
-  loadKeyring({ answerKeys: answers.keys, secretsDirectory, production: profile === 'production', nowMs: Date.now() });
+  loadKeyring({ secretsDirectory, production: profile === 'production' });
+  loadAnswerKeys({ answerKeys: answers.keys, production: profile === 'production', nowMs: Date.now() });
   const { merchantNumbers, version } = snapshot;
   return { config: file, store: store.startsWith('sqlite:') ? store : 'Redis', merchants: merchantNumbers.length, version, warnings };
 }

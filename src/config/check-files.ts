@@ -2,6 +2,7 @@ import { type CertificateFile, checkKeyBelongs, loadCertificateFile, loadPrivate
 import { isForHost, keyKindOf } from '../certificates/server-names.ts';
 import { UserError } from '../lib/user-error.ts';
 import { ALGORITHM_NAMES, findKeyProblem } from '../protocol/algorithms.ts';
+import { keyStateAt } from '../protocol/answer-key.ts';
 import { jweAlgorithmOf } from '../protocol/jwe/key-management.ts';
 import { merchantListeners } from './listeners.ts';
 import type { Report } from './problems.ts';
@@ -13,10 +14,12 @@ export type NamedCertificate = {
   readonly path: YamlPath;
   readonly certificate: string;
   readonly key?: { readonly path: YamlPath; readonly file: string };
+  /** False for one that may be outside its validity now. Default true. */
+  readonly isInUse?: boolean;
 };
 
-/** Every certificate and key file of gateway.yaml. */
-export function namedCertificates(config: GatewayConfig): NamedCertificate[] {
+/** Every certificate and key file of gateway.yaml that is read: those of retired keys may be gone. */
+export function namedCertificates(config: GatewayConfig, nowMs = Date.now()): NamedCertificate[] {
   const servers = merchantListeners(config).flatMap(({ name, listener }) => {
     const base = ['listeners', name];
     const row = (path: YamlPath, pair: { readonly certificate: string; readonly key: string }): NamedCertificate => ({
@@ -29,27 +32,32 @@ export function namedCertificates(config: GatewayConfig): NamedCertificate[] {
   const authorities = config.authorities.flatMap(({ certificates }, i) =>
     certificates.map((certificate, k) => ({ path: ['authorities', i, 'certificates', k], certificate })),
   );
-  const keysOf = (section: 'answers' | 'encryption') =>
-    config[section].keys.map(({ certificate, key }, i) => ({
-      path: [section, 'keys', i, 'certificate'],
-      certificate,
-      key: { path: [section, 'keys', i, 'key'], file: key },
-    }));
-  return [...servers, ...authorities, ...keysOf('answers'), ...keysOf('encryption')];
+  const answers = config.answers.keys.flatMap((row, i): NamedCertificate[] => {
+    const { certificate, key } = row;
+    const state = keyStateAt(row, nowMs);
+    const common = { path: ['answers', 'keys', i, 'certificate'], certificate, key: { path: ['answers', 'keys', i, 'key'], file: key } };
+    return state === 'retired' ? [] : [{ ...common, isInUse: state === 'current' }];
+  });
+  const encryption = config.encryption.keys.map(({ certificate, key }, i) => ({
+    path: ['encryption', 'keys', i, 'certificate'],
+    certificate,
+    key: { path: ['encryption', 'keys', i, 'key'], file: key },
+  }));
+  return [...servers, ...authorities, ...answers, ...encryption];
 }
 
 /** Whether every certificate and key can be read, is valid now, and belongs to the other. */
 export function checkFiles(source: YamlFile, config: GatewayConfig, nowMs: number, report: Report): void {
-  for (const named of namedCertificates(config)) checkCertificate(source, named, nowMs, report);
+  for (const named of namedCertificates(config, nowMs)) checkCertificate(source, named, nowMs, report);
   checkAuthorities(source, config, report);
   checkServerNames(source, config, report);
-  checkRefusalKey(source, config, report);
+  checkRefusalKey(source, config, nowMs, report);
   checkEncryptionKeys(source, config, report);
 }
 
 function checkCertificate(source: YamlFile, named: NamedCertificate, nowMs: number, report: Report): void {
   const loaded = tell(() => loadCertificateFile(named.certificate), source, named.path, report);
-  if (loaded) {
+  if (loaded && (named.isInUse ?? true)) {
     const { notBeforeMs, notAfterMs } = loaded.facts;
     const when =
       nowMs > notAfterMs
@@ -104,21 +112,25 @@ function checkServerNames(source: YamlFile, config: GatewayConfig, report: Repor
 }
 
 /** Refusals are signed before anything about the sender is proven, so their key must be a cheap one. */
-function checkRefusalKey(source: YamlFile, config: GatewayConfig, report: Report): void {
-  const keys = config.answers.keys.map(({ certificate }) => findCertificate(certificate)?.facts.publicKey);
-  if (keys.every((key) => key !== undefined && key.asymmetricKeyType === 'rsa'))
+function checkRefusalKey(source: YamlFile, config: GatewayConfig, nowMs: number, report: Report): void {
+  const rows = config.answers.keys.map((row, index) => ({ row, index, state: keyStateAt(row, nowMs) }));
+  const read = rows
+    .filter(({ state }) => state !== 'retired')
+    .map((found) => ({ ...found, key: findCertificate(found.row.certificate)?.facts.publicKey }));
+  const forAll = read.filter(({ state, row }) => state === 'current' && row.sharePercent === 100);
+  if (forAll.every(({ key }) => key !== undefined && key.asymmetricKeyType === 'rsa'))
     report(
       source.problem(
         ['answers', 'keys'],
-        'answers.keys: at least one must be an EC or Ed25519 key, since refusals are signed with it',
+        'answers.keys: at least one that is current for all merchants must be an EC or Ed25519 key, since refusals are signed with it',
         'key',
       ),
     );
-  for (const [i, key] of keys.entries()) {
+  for (const { key, index } of read) {
     if (key && !ALGORITHM_NAMES.some((name) => findKeyProblem(name, key) === undefined))
       report(
         source.problem(
-          ['answers', 'keys', i, 'certificate'],
+          ['answers', 'keys', index, 'certificate'],
           'this key fits none of the signature algorithms; use P-256, P-384, Ed25519, or RSA of at least 2048 bits',
         ),
       );

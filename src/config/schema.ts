@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { ANSWERS } from './answer-rows.ts';
 import { AUTHORITY } from './authority-rows.ts';
 import { ENCRYPTION } from './encryption-rows.ts';
 import { address, BALANCER, DEDICATED, INTERNET, port } from './listener-rows.ts';
@@ -28,17 +29,6 @@ const BLOCKED = entry({
   thumbprint: text(OPTIONAL, /^[A-Za-z0-9_-]{43}$/, 'a SHA-256 in base64url (43 characters)', 'one certificate, by x5t#S256'),
   subject: text(OPTIONAL, /^[^\0]{1,1024}$/, 'a distinguished name as in RFC 4514', 'every certificate of this name, RFC 4514'),
   reason: text(REQUIRED, /^\S.{0,255}$/s, 'why', 'why it is blocked, for the auditor'),
-});
-
-const ANSWER_KEY = entry({
-  keyid: text(
-    REQUIRED,
-    /^[A-Za-z0-9._-]{1,64}$/,
-    'a key id of A-Z a-z 0-9 . _ -',
-    'what the signature of an answer calls this key; merchants pin it',
-  ),
-  certificate: path(REQUIRED, 'PEM certificate, relative to certificatesDirectory'),
-  key: path(REQUIRED, 'PEM private key, relative to certificatesDirectory; readable by its owner only'),
 });
 
 export const GATEWAY = entry({
@@ -132,29 +122,7 @@ export const GATEWAY = entry({
     'Certificate revocation lists, and responders (OCSP).',
   ),
   blocked: list(BLOCKED, [], 0, 'certificates that are refused whatever their authority says; `hufu block` writes them', 10_000),
-  answers: section(
-    {
-      keys: list(
-        ANSWER_KEY,
-        [
-          { keyid: 'platform-ec', certificate: 'signing/platform-ec.crt', key: 'signing/platform-ec.key' },
-          { keyid: 'platform-rsa', certificate: 'signing/platform-rsa.crt', key: 'signing/platform-rsa.key' },
-        ],
-        1,
-        'keys that sign our answers; at least one is an EC or Ed25519 key, since refusals are signed with it',
-        16,
-      ),
-      budgetPerSecond: integer(
-        20,
-        1,
-        10_000,
-        'answers/s',
-        'signed refusals for one certificate before its request signature verified; beyond it the socket is closed, since forging costs nothing and signing does',
-      ),
-      budgetBurst: integer(100, 1, 100_000, 'answers', 'how many of them at once'),
-    },
-    'Signing of answers.',
-  ),
+  answers: ANSWERS,
   doctor: section(
     {
       attemptsPerSecond: integer(

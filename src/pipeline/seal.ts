@@ -1,7 +1,9 @@
 import { encryptAnswer } from '../encryption/seal-answer.ts';
+import type { AnswerKeys } from '../keys/answer-keys.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { AlgorithmName } from '../protocol/algorithms.ts';
 import { HEADER } from '../protocol/headers.ts';
+import { type KeyHint, readKeyHint } from '../protocol/key-hint.ts';
 import type { Reply, Sealed, Settled, Verified } from '../protocol/messages.ts';
 import type { AnswerSigner } from '../signature/scheme.ts';
 import { schemeOf } from '../signature/schemes.ts';
@@ -13,11 +15,8 @@ import { answerInScheme } from './scheme-answer.ts';
 import type { Reached, Stages } from './stages.ts';
 
 export type SealOptions = {
-  readonly answerSigners: ReadonlyMap<AlgorithmName, Signer>;
-  /** The first of our keys for an algorithm, for schemes that sign answers their own way. */
-  readonly findSchemeSigner: (algorithm: AlgorithmName) => AnswerSigner | undefined;
-  /** Signs what is answered before a request signature verified: an elliptic-curve key, since refusing must cost less than asking. */
-  readonly refusalSigner: Signer;
+  /** The keys as they stand now. What is answered before a request signature verified gets a cheap one, since refusing must cost less than asking. */
+  readonly answerKeys: () => Pick<AnswerKeys, 'choose' | 'forRefusals'>;
   /** Takes one from the signing budget of a certificate; false when it is used up. */
   readonly maySignFor: (thumbprint: string) => boolean;
   readonly evidence: Evidence;
@@ -36,11 +35,30 @@ const isAccepted = (reached: Reached | Settled): boolean => 'settled' in reached
 /** No body goes out in answer to HEAD (RFC 9110 section 9.3.2), so what is signed is the digest of none. */
 const bodyOf = ({ method }: Reached | Settled, { body }: Reply): Buffer => (method === 'HEAD' ? Buffer.alloc(0) : body);
 
+type Keys = ReturnType<SealOptions['answerKeys']>;
+
+function signerFor(keys: Keys, reached: Reached | Settled, hint: KeyHint | undefined, nowMs: number): Signer {
+  const merchant = 'merchant' in reached ? reached.merchant : undefined;
+  const chosen = merchant && isVerified(reached) ? keys.choose(merchant, hint, nowMs) : undefined;
+  return chosen?.signer ?? keys.forRefusals(merchant?.number, nowMs);
+}
+
+/** For schemes that sign answers their own way: with one of our keys for their algorithm, and what they say about its certificate. */
+const schemeSigners =
+  (keys: Keys, number: string, hint: KeyHint | undefined, nowMs: number) =>
+  (algorithm: AlgorithmName): AnswerSigner | undefined => {
+    const key = keys.choose({ number, answerAlgorithm: algorithm }, hint && { ...hint, algorithm }, nowMs);
+    return key && { signer: key.signer, serialNumber: key.certificate.serial, alipaySerial: key.certificate.alipaySerial };
+  };
+
 async function sign(options: SealOptions, reached: Reached | Settled, reply: Reply, onBase?: (base: string) => void): Promise<Sealed> {
   const plain = { status: reply.status, contentType: reply.contentType, body: bodyOf(reached, reply) };
   const nowMs = options.nowMs();
+  const keys = options.answerKeys();
   const verified = isVerified(reached) ? reached : undefined;
-  const form = verified && (await answerInScheme(verified, plain, options.findSchemeSigner, nowMs));
+  const hint = verified && readKeyHint(verified, verified.signatureBase);
+  const form = verified && (await answerInScheme(verified, plain, schemeSigners(keys, verified.merchant.number, hint, nowMs), nowMs));
+  const signer = signerFor(keys, reached, hint, nowMs);
   const { contentType, body } = form ?? plain;
   const headers = [
     ...[HEADER.contentType, contentType],
@@ -56,7 +74,7 @@ async function sign(options: SealOptions, reached: Reached | Settled, reply: Rep
     status: reply.status,
     headers,
     body,
-    signer: (verified && options.answerSigners.get(verified.merchant.answerAlgorithm)) || options.refusalSigner,
+    signer,
     createdAtSeconds: Math.floor(nowMs / 1000),
     ...(onBase && { onBase }),
   });

@@ -5,6 +5,7 @@ import { type ConfigurationProblem, checkNone, type Report } from '../config/pro
 import type { GatewayConfig } from '../config/schema.ts';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import { ALGORITHM_NAMES, type AlgorithmName, findKeyProblem } from '../protocol/algorithms.ts';
+import { keyStateAt } from '../protocol/answer-key.ts';
 import type { MerchantKey } from '../protocol/merchant.ts';
 import { SCHEME_ANSWERS } from '../protocol/scheme-names.ts';
 import { loadBlocked } from './blocked.ts';
@@ -71,16 +72,22 @@ function distinct(problems: readonly ConfigurationProblem[]): ConfigurationProbl
 
 /** Whether one of our keys can sign with the algorithm that each merchant wants. Keys that cannot be read are told elsewhere. */
 function checkAnswerAlgorithms(config: GatewayConfig, { byNumber, sources }: Merchants, report: Report): void {
-  const keys = config.answers.keys.map(({ certificate }) => findCertificate(certificate)?.facts.publicKey);
-  if (keys.includes(undefined)) return;
-  const able = new Set<AlgorithmName>(ALGORITHM_NAMES.filter((name) => keys.some((key) => key && findKeyProblem(name, key) === undefined)));
+  const current = config.answers.keys.filter((row) => keyStateAt(row, Date.now()) === 'current');
+  const keys = current.map(({ certificate, algorithm }) => ({ algorithm, publicKey: findCertificate(certificate)?.facts.publicKey }));
+  const able = new Set<AlgorithmName>();
+  for (const { algorithm, publicKey } of keys) {
+    if (publicKey === undefined) return;
+    const fitting = ALGORITHM_NAMES.find((name) => findKeyProblem(name, publicKey) === undefined);
+    const signsWith = algorithm ?? fitting;
+    if (signsWith) able.add(signsWith);
+  }
   for (const { number, answerAlgorithm, signatures } of byNumber.values()) {
     const source = sources.get(number) as NonNullable<ReturnType<typeof sources.get>>;
     const unable = [...signatures].find((name) => SCHEME_ANSWERS[name].some((algorithm) => !able.has(algorithm)));
     if (unable)
       report(source.problem(['signatures'], `answers under ${unable} need an RSA key, and answers.keys in gateway.yaml has none`));
     if (!able.has(answerAlgorithm))
-      report(source.problem(['answers', 'algorithm'], `no key of answers.keys in gateway.yaml can sign with ${answerAlgorithm}`));
+      report(source.problem(['answers', 'algorithm'], `no current key of answers.keys in gateway.yaml signs with ${answerAlgorithm}`));
   }
 }
 

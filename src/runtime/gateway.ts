@@ -103,10 +103,10 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
 }
 
 /** Every key of the gateway, read once. */
-function loadKeys({ answers, encryption, secretsDirectory, profile }: GatewayConfig) {
+function loadKeys({ encryption, secretsDirectory, profile }: GatewayConfig) {
   const production = profile === 'production';
   return {
-    keyring: loadKeyring({ answerKeys: answers.keys, secretsDirectory, production, nowMs: systemClock.nowMs() }),
+    keyring: loadKeyring({ secretsDirectory, production }),
     encryptionKeys: loadEncryptionKeys(encryption.keys, production),
   };
 }

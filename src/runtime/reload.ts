@@ -1,4 +1,7 @@
 import type { GatewayConfig } from '../config/schema.ts';
+import type { AnswerKeys } from '../keys/answer-keys.ts';
+import { loadAnswerKeys } from '../keys/load-answer-keys.ts';
+import { systemClock } from '../lib/clock.ts';
 import { UserError } from '../lib/user-error.ts';
 import { loadRegistry } from '../registry/load.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
@@ -19,6 +22,8 @@ export type ReloadOptions = {
 export type Registry = {
   /** What is in use now. A request takes it once, before it waits for anything, and so ends as it began. */
   readonly snapshot: () => Snapshot;
+  /** The keys that sign answers; swapped together with the snapshot. */
+  readonly answerKeys: () => AnswerKeys;
   /** Reads every file anew and swaps the whole, or keeps the old one. Returns what was wrong, else ''. Rejects only for a fault of ours. */
   readonly reload: () => Promise<string>;
 };
@@ -34,21 +39,31 @@ const RELOADED: readonly string[] = [
   'revocation',
   'authorities',
   'identity',
+  'answers',
 ];
 /** The same for the keys of a listener. */
 const RELOADED_OF_LISTENER: readonly string[] = ['certificate', 'key', 'certificates', 'authorities', 'balancerAuthorities', 'balancers'];
 
-/** Merchants, plans, operations, hosts, certificates, authorities, blocked certificates and CRLs, read whole and swapped whole. Throws a UserError at the first load. */
+type Loaded = { readonly snapshot: Snapshot; readonly answerKeys: AnswerKeys };
+
+/** All or nothing. Throws a UserError. */
+function load(config: GatewayConfig): Loaded {
+  const { answers, profile } = config;
+  const answerKeys = loadAnswerKeys({ answerKeys: answers.keys, production: profile === 'production', nowMs: systemClock.nowMs() });
+  return { snapshot: loadRegistry(config), answerKeys };
+}
+
+/** Merchants, plans, operations, hosts, certificates, authorities, answer keys, blocked certificates and CRLs, read whole and swapped whole. Throws a UserError at the first load. */
 export function createRegistry(options: ReloadOptions): Registry {
-  let snapshot = loadRegistry(options.config);
+  let loaded = load(options.config);
   let reloading: Promise<string> = Promise.resolve('');
 
   const reloadOnce = async (): Promise<string> => {
     try {
       const config = options.readConfig();
-      const next = loadRegistry(config);
+      const next = load(config);
       const exchange = options.prepare(config);
-      snapshot = next;
+      loaded = next;
       exchange();
       const deferred = findDeferred(options.config, config);
       if (deferred.length > 0) options.onDeferred(deferred);
@@ -62,7 +77,8 @@ export function createRegistry(options: ReloadOptions): Registry {
   };
 
   return {
-    snapshot: () => snapshot,
+    snapshot: () => loaded.snapshot,
+    answerKeys: () => loaded.answerKeys,
     // One after the other: what was asked for later must see files that were written later.
     reload: () => {
       reloading = reloading.then(reloadOnce, reloadOnce);
@@ -72,8 +88,10 @@ export function createRegistry(options: ReloadOptions): Registry {
 }
 
 function findDeferred(started: GatewayConfig, now: GatewayConfig): string[] {
+  const budgets = ({ answers: { keys: _reloaded, ...others } }: GatewayConfig): string => JSON.stringify(others);
   const keys = (Object.keys(now) as (keyof GatewayConfig)[]).filter((key) => !RELOADED.includes(key));
   const text = (config: GatewayConfig, key: keyof GatewayConfig): string =>
     JSON.stringify(config[key], (name, value) => (key === 'listeners' && RELOADED_OF_LISTENER.includes(name) ? undefined : value));
-  return keys.filter((key) => text(started, key) !== text(now, key));
+  const changed = keys.filter((key) => text(started, key) !== text(now, key));
+  return budgets(started) === budgets(now) ? changed : [...changed, 'answers'];
 }

@@ -8,6 +8,7 @@ import type { Registers } from '../identity/identify.ts';
 import { createOcsp, type Ocsp } from '../identity/ocsp.ts';
 import { createOcspClient } from '../identity/ocsp-client.ts';
 import { createStaples, type Staples } from '../identity/staples.ts';
+import type { AnswerKeys } from '../keys/answer-keys.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { Event } from '../pipeline/event.ts';
@@ -39,6 +40,7 @@ export type RevocationOptions = {
 export type Revocation = {
   readonly state: AnnouncingState;
   readonly snapshot: () => Snapshot;
+  readonly answerKeys: () => AnswerKeys;
   readonly registers: () => Registers;
   /** Asks responders; see identity/ocsp. */
   readonly ocsp: Pick<Ocsp, 'ready' | 'refresh'>;
@@ -93,6 +95,7 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
   return {
     state,
     snapshot: registry.snapshot,
+    answerKeys: registry.answerKeys,
     registers: () => ({ snapshot: registry.snapshot(), bans: keeper.bans(), crls: lists.crls, ocsp: lists.ocsp }),
     ocsp: lists.ocsp,
     staples: lists.staples,

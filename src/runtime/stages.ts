@@ -4,6 +4,7 @@ import type { GatewayConfig } from '../config/schema.ts';
 import type { ListenerAuthority } from '../identity/authorities.ts';
 import { identify, type Registers } from '../identity/identify.ts';
 import { checkSignerCertificate, findConnectionKey } from '../identity/message-signer.ts';
+import type { AnswerKeys } from '../keys/answer-keys.ts';
 import type { EncryptionKeys } from '../keys/encryption-keys.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -14,10 +15,8 @@ import { createRoute } from '../pipeline/route.ts';
 import { createSeal } from '../pipeline/seal.ts';
 import { type Stages, timedStages } from '../pipeline/stages.ts';
 import type { Core } from '../ports/core.ts';
-import type { AlgorithmName } from '../protocol/algorithms.ts';
 import { Refusal } from '../protocol/errors.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
-import type { AnswerSigner } from '../signature/scheme.ts';
 import { verifySignature } from '../signature/verify.ts';
 import { type Money, wireMoney } from './money.ts';
 import type { State } from './state.ts';
@@ -27,6 +26,8 @@ export type Wiring = {
   readonly keyring: Keyring;
   readonly encryptionKeys: EncryptionKeys;
   readonly snapshot: () => Snapshot;
+  /** The keys that sign answers, as they stand now. */
+  readonly answerKeys: () => AnswerKeys;
   /** Whoever may have issued a certificate that comes in a message. */
   readonly authorities: () => readonly ListenerAuthority[];
   /** What an identity hangs on, as it stands now. */
@@ -43,13 +44,13 @@ const FLOOD = 'More requests come with this certificate from this address than a
 
 /** The only place where stages meet their implementations; those that move money are wired in wireMoney. */
 export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly money: Pick<Money, 'sweep' | 'resolver'> } {
-  const { config, keyring, encryptionKeys, snapshot, authorities, registers, standing, core, state, event } = wiring;
+  const { config, keyring, encryptionKeys, snapshot, answerKeys, authorities, registers, standing, core, state, event } = wiring;
   const money = wireMoney({
     config,
     keys: keyring,
     state: { ...state, keeper: { ...state.keeper, standing } },
     core,
-    local: createLocalOperations(keyring.certificates, encryptionKeys.published),
+    local: createLocalOperations({ publication: () => answerKeys().publication(nowMs()), encryptionKeys: encryptionKeys.published }),
     findOperation: (id) => snapshot().findOperation(id),
     merchantNumbers: () => snapshot().merchantNumbers,
     clock: systemClock,
@@ -78,9 +79,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
     open: createOpen({ findKey: async (keyid) => encryptionKeys.find(keyid), nowMs }),
     ...money.stages,
     ...createSeal({
-      answerSigners: keyring.answerSigners,
-      findSchemeSigner: schemeSigners(keyring),
-      refusalSigner: keyring.refusalSigner,
+      answerKeys,
       maySignFor: (thumbprint) => budgets.take(thumbprint, monotonicMs()) === 0,
       evidence: money.evidence,
       event,
@@ -88,14 +87,4 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
     }),
   };
   return { stages: timedStages(stages, monotonicMs), money };
-}
-
-/** The first of our keys for each algorithm, with what schemes say about its certificate in their answers. */
-function schemeSigners({ answerSigners, certificates }: Keyring): (algorithm: AlgorithmName) => AnswerSigner | undefined {
-  const signers = new Map<AlgorithmName, AnswerSigner>();
-  for (const [algorithm, signer] of answerSigners) {
-    const published = certificates.find(({ keyid }) => keyid === signer.keyid);
-    if (published) signers.set(algorithm, { signer, serialNumber: published.serial, alipaySerial: published.alipaySerial });
-  }
-  return (algorithm) => signers.get(algorithm);
 }

@@ -60,7 +60,7 @@ const MISTAKES: readonly Row[] = [
     'only RSA keys for answers',
     'answers:\n  keys:\n    - { keyid: ec, certificate: signing/platform-ec.crt, key: signing/platform-ec.key }\n',
     'answers:\n  §keys:\n',
-    'answers.keys: at least one must be an EC or Ed25519 key, since refusals are signed with it',
+    'answers.keys: at least one that is current for all merchants must be an EC or Ed25519 key, since refusals are signed with it',
   ],
 ];
 for (const [why, find, replace, message, spoil] of MISTAKES) {

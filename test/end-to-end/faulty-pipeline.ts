@@ -10,6 +10,7 @@ import { readPeer } from '../../src/identity/peer.ts';
 import { openJournal } from '../../src/journal/journal.ts';
 import { loadEncryptionKeys } from '../../src/keys/encryption-keys.ts';
 import { loadKeyring } from '../../src/keys/keyring.ts';
+import { loadAnswerKeys } from '../../src/keys/load-answer-keys.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { createMetrics } from '../../src/lib/metrics.ts';
@@ -49,7 +50,8 @@ export async function askFaulty(sender: Sender, { bytes, request }: Wire, fault:
   const environment = { ...system.environment, HUFU_DATA: directory };
   const config = loadConfig({ file: system.environment.HUFU_CONFIG as string, environment, profile: 'development' });
   const snapshot = loadRegistry(config);
-  const keyring = loadKeyring({ answerKeys: config.answers.keys, secretsDirectory: config.secretsDirectory, nowMs: Date.now() });
+  const keyring = loadKeyring({ secretsDirectory: config.secretsDirectory });
+  const answerKeys = loadAnswerKeys({ answerKeys: config.answers.keys, nowMs: Date.now() });
   const { instance, journal: journalConfig } = config;
   const lines: string[] = [];
   const event = createEvent(createLog({ level: 'info', destination: { write: (line) => lines.push(line) } }), createMetrics(), Date.now);
@@ -76,6 +78,7 @@ export async function askFaulty(sender: Sender, { bytes, request }: Wire, fault:
       encryptionKeys: loadEncryptionKeys([], false),
       snapshot: () => snapshot,
       authorities: () => [],
+      answerKeys: () => answerKeys,
       registers,
       standing: state.keeper.standing,
       core,

@@ -342,6 +342,7 @@ test('the shipped document has no mistake, and its operations are what they say'
       'orders.close POST /v1/orders/{orderNo}/close A2 required none',
       'accounts.balance GET /v1/accounts/{accountNo}/balance A2 none none',
       'platform.certificates GET /v1/platform-certificates A1 none none',
+      'platform.jwks GET /v1/jwks A1 none none',
       'executions.get GET /v1/executions/{derivedKey} A2 none none',
     ],
   );
@@ -394,7 +395,7 @@ test('a schema may contain itself where the value goes deeper, and not otherwise
 
 test('two documents may not share an operation', async (t) => {
   const { problems } = await load(t, PAYMENTS, PAYMENTS);
-  assert.equal(problems.filter(({ message }) => message.includes('is used twice')).length, 7);
+  assert.equal(problems.filter(({ message }) => message.includes('is used twice')).length, 8);
 });
 
 test('closing is asked of the branch, or of the object around its branches', async (t) => {

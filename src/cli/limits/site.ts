@@ -42,8 +42,8 @@ export function readSite(number: string, options: LimitOptions): Site {
   };
 }
 
-function payerKeyOf({ answers, secretsDirectory }: GatewayConfig): Uint8Array {
-  return loadKeyring({ answerKeys: answers.keys, secretsDirectory }).fingerprintKey.key;
+function payerKeyOf({ secretsDirectory }: GatewayConfig): Uint8Array {
+  return loadKeyring({ secretsDirectory }).fingerprintKey.key;
 }
 
 /** Opens the store, looks, and closes it again. */
