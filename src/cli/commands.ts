@@ -31,6 +31,7 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import('./reservations.ts'),
   },
   { name: 'store', summary: 'whether the store is open, and opening one whose journals are lost', load: () => import('./store.ts') },
+  { name: 'keys', summary: 'announce, promote and retire the keys that sign answers', load: () => import('./keys.ts') },
   { name: 'block', summary: 'refuse certificates at once, whatever their authority says', load: () => import('./block.ts') },
   { name: 'reload', summary: 'have every running gateway read its files anew', load: () => import('./reload.ts') },
   { name: 'doctor', summary: 'explain why a merchant cannot connect', load: () => import('./doctor.ts') },

@@ -5,12 +5,16 @@ import { UserError } from '../lib/user-error.ts';
 export type YamlEdit = {
   /** Sets a key at the top; undefined removes it. */
   readonly set: (key: string, value: unknown) => void;
-  /** Sets a key below others, making the maps on the way. */
-  readonly setIn: (path: readonly string[], value: unknown) => void;
   /** Appends to a list at the top, making it when there is none. */
   readonly append: (key: string, value: unknown) => void;
   /** Removes an entry of a list at the top; the list stays, also when it is empty. */
   readonly removeAt: (key: string, index: number) => void;
+  /** Whether there is anything at a path. */
+  readonly has: (path: readonly string[]) => boolean;
+  /** Sets a key at any depth; undefined removes it. A number is a place in a list. */
+  readonly setIn: (path: readonly (string | number)[], value: unknown) => void;
+  /** Appends to a list at any depth. */
+  readonly appendIn: (path: readonly string[], value: unknown) => void;
   readonly text: () => string;
 };
 
@@ -28,7 +32,7 @@ export function editYaml(file: string, content: string): YamlEdit {
   };
   return {
     set: (key, value) => (value === undefined ? void document.delete(key) : document.set(key, value)),
-    setIn: (path, value) => document.setIn(path, document.createNode(value)),
+    has: (path) => document.hasIn(path),
     append: (key, value) => {
       const list = listOf(key);
       list.flow = false;
@@ -39,6 +43,8 @@ export function editYaml(file: string, content: string): YamlEdit {
       list.items.splice(index, 1);
       if (list.items.length === 0) list.flow = true;
     },
+    setIn: (path, value) => (value === undefined ? void document.deleteIn(path) : document.setIn(path, document.createNode(value))),
+    appendIn: (path, value) => document.addIn(path, document.createNode(value)),
     text: () => document.toString({ lineWidth: 0 }),
   };
 }

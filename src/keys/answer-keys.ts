@@ -31,7 +31,12 @@ export type HeldKey = {
 };
 
 /** What merchants may know: keys that are published, and the names of those that nobody may trust any more. */
-export type Publication = { readonly certificates: readonly PublishedCertificate[]; readonly retired: readonly string[] };
+export type Publication = {
+  readonly certificates: readonly PublishedCertificate[];
+  readonly retired: readonly string[];
+  /** Keyids and serial numbers of all published ones. */
+  readonly names: readonly string[];
+};
 
 /** Chooses among the keys that sign answers, as they stand at a moment. Immutable; a reload makes another. */
 export type AnswerKeys = {
@@ -106,6 +111,7 @@ function createView(held: readonly HeldKey[], retired: readonly string[], nowMs:
     onRequest: having('announced', 'retiring'),
     publication: {
       certificates: published,
+      names: published.flatMap(({ keyid, serial }) => [keyid, serial]),
       retired: [...retired, ...having('retired').map(({ signer }) => signer.keyid)],
     },
   };

@@ -4,6 +4,7 @@ import type { PublishedEncryptionKey } from '../keys/encryption-keys.ts';
 import { sha256 } from '../lib/bytes.ts';
 import type { AlgorithmName } from '../protocol/algorithms.ts';
 import type { CoreAnswer, Journalled } from '../protocol/messages.ts';
+import type { KeysSeen } from './keys-seen.ts';
 
 /** What the gateway answers itself: these operations pass the same stages, only `forward` is a function of this table. */
 export type LocalOperations = Readonly<Record<string, (journalled: Journalled) => CoreAnswer>>;
@@ -12,6 +13,8 @@ export type LocalOptions = {
   /** The keys that sign answers, as they stand now: the same object until something changes. */
   readonly publication: () => Publication;
   readonly encryptionKeys: readonly PublishedEncryptionKey[];
+  /** A merchant has fetched these keys. */
+  readonly onFetched: KeysSeen;
 };
 
 const JSON_TYPE = 'application/json';
@@ -29,11 +32,15 @@ export function createLocalOperations(options: LocalOptions): LocalOperations {
 type Make = (publication: Publication, encryptionKeys: readonly PublishedEncryptionKey[]) => unknown;
 
 /** Made anew only when the publication is another one. */
-function serialised({ publication, encryptionKeys }: LocalOptions, make: Make): () => CoreAnswer {
+function serialised({ publication, encryptionKeys, onFetched }: LocalOptions, make: Make): (journalled: Journalled) => CoreAnswer {
   let made: { readonly from: Publication; readonly body: Buffer } | undefined;
-  return () => {
+  return ({ merchant }) => {
     const from = publication();
     if (made?.from !== from) made = { from, body: Buffer.from(JSON.stringify(make(from, encryptionKeys))) };
+    onFetched(
+      merchant.number,
+      from.certificates.map(({ keyid }) => keyid),
+    );
     return { status: 200, contentType: JSON_TYPE, body: made.body };
   };
 }

@@ -10,6 +10,7 @@ import { schemeOf } from '../signature/schemes.ts';
 import { signAnswer } from '../signature/sign.ts';
 import type { Event } from './event.ts';
 import type { Evidence } from './evidence.ts';
+import type { KeysSeen } from './keys-seen.ts';
 import { problemReply, refusalFrom } from './problem.ts';
 import { answerInScheme } from './scheme-answer.ts';
 import type { Reached, Stages } from './stages.ts';
@@ -19,6 +20,8 @@ export type SealOptions = {
   readonly answerKeys: () => Pick<AnswerKeys, 'choose' | 'forRefusals'>;
   /** Takes one from the signing budget of a certificate; false when it is used up. */
   readonly maySignFor: (thumbprint: string) => boolean;
+  /** A merchant has asked for a key by name, in a request that it signed. */
+  readonly onAsked: KeysSeen;
   readonly evidence: Evidence;
   readonly event: Event;
   readonly nowMs: () => number;
@@ -59,6 +62,7 @@ async function sign(options: SealOptions, reached: Reached | Settled, reply: Rep
   const hint = verified && readKeyHint(verified, verified.signatureBase);
   const form = verified && (await answerInScheme(verified, plain, schemeSigners(keys, verified.merchant.number, hint, nowMs), nowMs));
   const signer = signerFor(keys, reached, hint, nowMs);
+  if (verified && hint?.isCovered && hint.keyid === signer.keyid) options.onAsked(verified.merchant.number, [signer.keyid]);
   const { contentType, body } = form ?? plain;
   const headers = [
     ...[HEADER.contentType, contentType],

@@ -1,3 +1,4 @@
+import type { Notes } from './notes.ts';
 import type { Store } from './store.ts';
 
 /** What changed. Each kind but `reload` and `settle`, which happen once, has an opposite: of a subject's rows the last one counts. */
@@ -57,8 +58,8 @@ export type Announcements = {
   readonly watch?: (onChange: () => void) => () => void;
 };
 
-/** A store that also carries announcements. */
-export type AnnouncingStore = Store & { readonly announcements: Announcements };
+/** A store that also carries announcements and notes. */
+export type AnnouncingStore = Store & { readonly announcements: Announcements; readonly notes: Notes };
 
 /** The one topic that a change and its opposite share. */
 export const TOPIC: Readonly<Record<AnnouncementKind, string>> = {

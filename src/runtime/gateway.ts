@@ -9,6 +9,7 @@ import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { listenStatus, type Readiness, type StatusListener } from '../listeners/status.ts';
 import { createEvent } from '../pipeline/event.ts';
+import { createKeysSeen } from '../pipeline/keys-seen.ts';
 import { applyDecisions } from './decisions.ts';
 import { type DoorPorts, openDoors } from './doors.ts';
 import { followTrust } from './follow-trust.ts';
@@ -56,7 +57,8 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   const { state, standing } = revocation;
   const core = createCore(config.core);
   const authorities = () => trust.current().authorities;
-  const { stages, money } = wireStages({ config, keyring, encryptionKeys, authorities, ...revocation, core, event });
+  const keysSeen = createKeysSeen(state.notes, systemClock.nowMs);
+  const { stages, money } = wireStages({ config, keysSeen, keyring, encryptionKeys, authorities, ...revocation, core, event });
   const closeBehind = async (timeoutMs: number) => {
     money.sweep.stop();
     await revocation.stop();

@@ -9,6 +9,7 @@ import type { EncryptionKeys } from '../keys/encryption-keys.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Event } from '../pipeline/event.ts';
+import type { KeysSeen } from '../pipeline/keys-seen.ts';
 import { createLocalOperations } from '../pipeline/local-operations.ts';
 import { createOpen } from '../pipeline/open.ts';
 import { createRoute } from '../pipeline/route.ts';
@@ -28,6 +29,8 @@ export type Wiring = {
   readonly snapshot: () => Snapshot;
   /** The keys that sign answers, as they stand now. */
   readonly answerKeys: () => AnswerKeys;
+  /** Notes which merchants know which of them. */
+  readonly keysSeen: KeysSeen;
   /** Whoever may have issued a certificate that comes in a message. */
   readonly authorities: () => readonly ListenerAuthority[];
   /** What an identity hangs on, as it stands now. */
@@ -44,13 +47,17 @@ const FLOOD = 'More requests come with this certificate from this address than a
 
 /** The only place where stages meet their implementations; those that move money are wired in wireMoney. */
 export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly money: Pick<Money, 'sweep' | 'resolver'> } {
-  const { config, keyring, encryptionKeys, snapshot, answerKeys, authorities, registers, standing, core, state, event } = wiring;
+  const { config, keyring, encryptionKeys, snapshot, answerKeys, keysSeen, authorities, registers, standing, core, state, event } = wiring;
   const money = wireMoney({
     config,
     keys: keyring,
     state: { ...state, keeper: { ...state.keeper, standing } },
     core,
-    local: createLocalOperations({ publication: () => answerKeys().publication(nowMs()), encryptionKeys: encryptionKeys.published }),
+    local: createLocalOperations({
+      publication: () => answerKeys().publication(nowMs()),
+      encryptionKeys: encryptionKeys.published,
+      onFetched: keysSeen,
+    }),
     findOperation: (id) => snapshot().findOperation(id),
     merchantNumbers: () => snapshot().merchantNumbers,
     clock: systemClock,
@@ -59,10 +66,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
   const floods = createTokenBuckets(config.flood);
   const budgets = createTokenBuckets({ perSecond: config.answers.budgetPerSecond, burst: config.answers.budgetBurst });
   const attempts = createTokenBuckets({ perSecond: config.doctor.attemptsPerSecond, burst: config.doctor.attemptsBurst });
-  const doctor = {
-    platformNames: keyring.certificates.flatMap(({ keyid, serial }) => [keyid, serial]),
-    mayTry: (thumbprint: string) => attempts.take(thumbprint, monotonicMs()) === 0,
-  };
+  const mayTry = (thumbprint: string) => attempts.take(thumbprint, monotonicMs()) === 0;
   const stages: Stages = {
     identify: (arrived) => identify(arrived, registers(), nowMs()),
     route: createRoute({ snapshot, timeZone: config.timeZone, nowMs }),
@@ -74,12 +78,14 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
       const { findKey, findRegistered, keysOf, hosts } = snapshot();
       const find = (keyid: string) => findKey(keyid) ?? findConnectionKey(keyid, routed.peer, routed.merchant);
       const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities(), registers(), nowMs());
-      return verifySignature(routed, { findKey: find, findRegistered, checkSigner, hosts, nowMs: nowMs(), doctor: { ...doctor, keysOf } });
+      const doctor = { platformNames: answerKeys().publication(nowMs()).names, mayTry, keysOf };
+      return verifySignature(routed, { findKey: find, findRegistered, checkSigner, hosts, nowMs: nowMs(), doctor });
     },
     open: createOpen({ findKey: async (keyid) => encryptionKeys.find(keyid), nowMs }),
     ...money.stages,
     ...createSeal({
       answerKeys,
+      onAsked: keysSeen,
       maySignFor: (thumbprint) => budgets.take(thumbprint, monotonicMs()) === 0,
       evidence: money.evidence,
       event,

@@ -6,6 +6,7 @@ import type { Log } from '../lib/log.ts';
 import type { Event } from '../pipeline/event.ts';
 import type { Announcements } from '../ports/announcements.ts';
 import type { Journal } from '../ports/journal.ts';
+import type { Notes } from '../ports/notes.ts';
 import type { Store } from '../ports/store.ts';
 import { createEpochKeeper, type EpochKeeper, type KeeperOptions } from '../settlement/epoch-keeper.ts';
 import { trackUnforwarded, type Unforwarded } from '../settlement/unforwarded.ts';
@@ -68,7 +69,7 @@ export async function openState(
   keyring: Keyring,
   merchantNumbers: () => readonly string[],
   { log, alarm }: { readonly log: Log; readonly alarm: Event['alarm'] },
-): Promise<State & { readonly announcements: Announcements }> {
+): Promise<State & { readonly announcements: Announcements; readonly notes: Notes }> {
   const { instance, instances } = config;
   const { directory, groupMsMax, groupRecordsMax, segmentBytesMax } = config.journal;
   const onAlarm = (line: string) => alarm(line, { of: 'journal' });
@@ -94,5 +95,5 @@ export async function openState(
     if (left > 0) log.warn({ left }, 'commands to the store are left to the replay of the journal');
     return left;
   };
-  return { ...joined, announcements: store.announcements, close };
+  return { ...joined, announcements: store.announcements, notes: store.notes, close };
 }

@@ -7,7 +7,9 @@ export type { Answer, CallOutcome, CallRequest, ReceivedAnswer, Retry, WireReque
 export { type Explanation, explainAnswer, explainRequest } from './explain.ts';
 export { createMerchant, createNonce, type MerchantClient, type MerchantOptions } from './merchant.ts';
 export type { DecryptionKey } from './open-answer.ts';
+export { type PlatformKey, type PlatformList, readPlatformKeys } from './platform-list.ts';
+export type { TrustOptions } from './platform-trust.ts';
 export { type SigningKey, type SigningMoment, signRequest } from './sign-request.ts';
-export { type PinnedKey, readPinnedKeys, readPlatformKeys, type TrustedKey, type TrustedKeys, thumbprintOf } from './trust.ts';
+export { type PinnedKey, readPinnedKeys, type TrustedKey, type TrustedKeys, thumbprintOf } from './trust.ts';
 export type { UntilFinalOptions } from './until-final.ts';
 export { type AnswerExpectations, type Verdict, verifyAnswer } from './verify-answer.ts';

@@ -9,7 +9,8 @@ import { createGatewayKeys } from './gateway-keys.ts';
 import { type DecryptionKey, openAnswer, readDecryptionKey } from './open-answer.ts';
 import { checkOptions } from './options.ts';
 import { answerOf, answerOfSilence, type OpenBody } from './outcome.ts';
-import { createTrust, type Naming, PLATFORM_CERTIFICATES } from './platform-trust.ts';
+import type { PlatformList } from './platform-list.ts';
+import { createTrust, type Naming, PLATFORM_CERTIFICATES, type TrustOptions } from './platform-trust.ts';
 import { createRequestBuilder } from './request.ts';
 import { sealRequest } from './seal-request.ts';
 import { type SigningKey, signRequest } from './sign-request.ts';
@@ -18,7 +19,7 @@ import { callUntilFinal, type UntilFinalOptions } from './until-final.ts';
 import { verifyAnswer } from './verify-answer.ts';
 
 /** Who we are, where the gateway is, and whom we trust. All certificates and keys are PEM texts. */
-export type MerchantOptions = {
+export type MerchantOptions = TrustOptions & {
   /** `https://host` or `https://host:port`. */
   readonly url: string;
   /** May be left out when the certificate is bound to exactly one. */
@@ -35,10 +36,6 @@ export type MerchantOptions = {
   readonly algorithm?: AlgorithmName;
   /** The authority of the gateway's TLS certificate. */
   readonly authority: string;
-  /** Pinned keys that sign answers. */
-  readonly trustedKeys?: readonly PinnedKey[];
-  /** The authority that issues the certificates of answer keys; unknown keyids are then fetched and checked against it. */
-  readonly platformAuthority?: string;
   /** Opens answers that are encrypted to us; the TLS key when left out, if it can. */
   readonly decryptionKeys?: readonly DecryptionKey[];
   /** The gateway's key to encrypt to; when left out, the active one that it publishes. */
@@ -59,6 +56,8 @@ export type MerchantClient = {
   readonly call: (request: CallRequest) => Promise<Answer>;
   /** Delivers the same request under the same key until its outcome is final; see callUntilFinal. */
   readonly callUntilFinal: (request: CallRequest, options?: UntilFinalOptions) => Promise<Answer>;
+  /** Fetches the gateway's list of answer keys now; undefined when nobody we trust signed it. What is listed must still be pinned or vouched for. */
+  readonly platformKeys: () => Promise<PlatformList | undefined>;
   /** Ends all connections. */
   readonly close: () => void;
 };
@@ -142,5 +141,10 @@ export function createMerchant(options: MerchantOptions): MerchantClient {
       throw error;
     }
   };
-  return { call, callUntilFinal: (request, bounds) => callUntilFinal(call, request, bounds), close: exchange.close };
+  return {
+    call,
+    platformKeys: trust.fetch,
+    callUntilFinal: (request, bounds) => callUntilFinal(call, request, bounds),
+    close: exchange.close,
+  };
 }

@@ -75,6 +75,7 @@ const OPTIONAL: Readonly<Record<string, Check>> = {
   keyid: isKeyid,
   algorithm: isAlgorithm,
   platformAuthority: isCertificate,
+  platformName: isText,
   timeoutMs: isInteger(1, 2 ** 31 - 1),
   answerBytesMax: isInteger(1, 2 ** 31 - 1),
 };

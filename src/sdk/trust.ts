@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { sha256 } from '../lib/bytes.ts';
 import { UserError } from '../lib/user-error.ts';
-import { type AlgorithmName, defaultAlgorithm, findKeyProblem, isAlgorithmName } from '../protocol/algorithms.ts';
+import { type AlgorithmName, defaultAlgorithm, findKeyProblem } from '../protocol/algorithms.ts';
 
 /** A key that may sign answers. Times are wall-clock milliseconds, inclusive; absent: no bound. */
 export type TrustedKey = {
@@ -16,7 +16,8 @@ export type PinnedKey = { readonly keyid: string; readonly pem: string; readonly
 
 export type TrustedKeys = ReadonlyMap<string, TrustedKey>;
 
-const validity = (certificate: X509Certificate) => ({
+/** Wall-clock milliseconds, both ends included. */
+export const validityOf = (certificate: X509Certificate): { readonly notBeforeMs: number; readonly notAfterMs: number } => ({
   notBeforeMs: Date.parse(certificate.validFrom),
   notAfterMs: Date.parse(certificate.validTo),
 });
@@ -31,7 +32,7 @@ function readPinnedKey({ keyid, pem, algorithm }: PinnedKey): TrustedKey {
   const publicKey = certificate?.publicKey ?? createPublicKey(pem);
   const problem = algorithm && findKeyProblem(algorithm, publicKey);
   if (problem) throw new UserError(`the trusted key ${keyid}: ${problem}`);
-  return { publicKey, algorithm: algorithm ?? defaultAlgorithm(publicKey), ...(certificate && validity(certificate)) };
+  return { publicKey, algorithm: algorithm ?? defaultAlgorithm(publicKey), ...(certificate && validityOf(certificate)) };
 }
 
 /** Reads pinned keys. Throws a UserError that names the keyid when one is no key. */
@@ -55,35 +56,8 @@ export function readPinnedKeys(pinned: readonly PinnedKey[]): TrustedKeys {
  */
 export function isPlatformCertificate(certificate: X509Certificate, authority: X509Certificate, nowMs: number): boolean {
   const isCurrent = [certificate, authority].every((each) => {
-    const { notBeforeMs, notAfterMs } = validity(each);
+    const { notBeforeMs, notAfterMs } = validityOf(each);
     return notBeforeMs <= nowMs && nowMs <= notAfterMs;
   });
   return isCurrent && authority.ca && !certificate.ca && certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
-}
-
-/** One row of `GET /v1/platform-certificates`, as far as we believe it: its certificate must prove itself. */
-function findPlatformKey(row: unknown, authority: X509Certificate, nowMs: number): [string, TrustedKey] | undefined {
-  const { keyid, alg, pem, status, use } = (row ?? {}) as Record<string, unknown>;
-  if (typeof keyid !== 'string' || typeof pem !== 'string' || status === 'revoked' || use === 'enc') return undefined;
-  try {
-    const certificate = new X509Certificate(pem);
-    if (!isPlatformCertificate(certificate, authority, nowMs)) return undefined;
-    const { publicKey } = certificate;
-    const algorithm = isAlgorithmName(alg) && !findKeyProblem(alg, publicKey) ? alg : defaultAlgorithm(publicKey);
-    return [keyid, { publicKey, algorithm, ...validity(certificate) }];
-  } catch {
-    return undefined; // no certificate, or a key we cannot use: it is simply not trusted
-  }
-}
-
-/** The keys of a `GET /v1/platform-certificates` body that the platform-signing authority vouches for; the others are left out. */
-export function readPlatformKeys(body: Uint8Array, authority: X509Certificate, nowMs: number): TrustedKeys {
-  let rows: unknown;
-  try {
-    rows = (JSON.parse(Buffer.from(body).toString('utf8')) as { certificates?: unknown } | null)?.certificates;
-  } catch {
-    return new Map();
-  }
-  const found = Array.isArray(rows) ? rows.map((row) => findPlatformKey(row, authority, nowMs)) : [];
-  return new Map(found.filter((entry) => entry !== undefined));
 }

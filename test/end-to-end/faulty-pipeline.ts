@@ -79,6 +79,7 @@ export async function askFaulty(sender: Sender, { bytes, request }: Wire, fault:
       snapshot: () => snapshot,
       authorities: () => [],
       answerKeys: () => answerKeys,
+      keysSeen: () => {},
       registers,
       standing: state.keeper.standing,
       core,

@@ -4,7 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import { issueCertificate } from '../../src/certificates/issue.ts';
 import { createKeyPair, type KeyPair } from '../../src/certificates/key-pair.ts';
 import { parseName } from '../../src/protocol/distinguished-name.ts';
-import { readPlatformKeys, thumbprintOf } from '../../src/sdk/trust.ts';
+import { readPlatformKeys } from '../../src/sdk/platform-list.ts';
+import { thumbprintOf } from '../../src/sdk/trust.ts';
 import { type Leaf, makePki, type Pki } from '../support/pki.ts';
 
 const NOW_MS = Date.now();

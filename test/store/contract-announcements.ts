@@ -86,6 +86,21 @@ export function announcementContract(name: string, open: OpenAnnouncing): void {
     });
   }
 
+  test(`${name}: notes by topic: the last value counts, and of two claims the first`, async (t) => {
+    const { store, dispose } = await open();
+    t.after(dispose);
+    const { put, claim, all } = store.notes;
+    assert.deepEqual({ ...(await all('secrets')) }, {});
+    await put('answer-keys-seen', {});
+    await put('answer-keys-seen', { 'a k': '1', 'b k': '2' });
+    await put('answer-keys-seen', { 'a k': '3', __proto__x: '4' });
+    assert.deepEqual({ ...(await all('answer-keys-seen')) }, { 'a k': '3', 'b k': '2', __proto__x: '4' });
+    const claimed = await Promise.all(['one', 'two', 'three'].map((value) => claim('secrets', 'keys', value)));
+    assert.deepEqual(claimed, ['one', 'one', 'one']);
+    await put('secrets', { keys: 'two' });
+    assert.equal(await claim('secrets', 'keys', 'three'), 'two');
+  });
+
   test(`${name}: the last acknowledgement of each instance is kept`, async (t) => {
     const { store, dispose } = await open();
     t.after(dispose);

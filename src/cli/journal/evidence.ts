@@ -1,6 +1,8 @@
 import { createPublicKey } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { findCertificate } from '../../config/check-files.ts';
+import type { GatewayConfig } from '../../config/schema.ts';
 import { readJournals } from '../../journal/journals.ts';
 import type { JournalRecord } from '../../journal/record.ts';
 import { type Place, searchJournal } from '../../journal/search.ts';
@@ -8,7 +10,7 @@ import { openAnswer } from '../../keys/answer-seal.ts';
 import { type Keyring, loadKeyring } from '../../keys/keyring.ts';
 import { UserError } from '../../lib/user-error.ts';
 import { evidenceAad } from '../../pipeline/evidence.ts';
-import { type AlgorithmName, isAlgorithmName } from '../../protocol/algorithms.ts';
+import { type AlgorithmName, defaultAlgorithm, isAlgorithmName } from '../../protocol/algorithms.ts';
 import { HEADER, SIGNATURE_LABEL } from '../../protocol/headers.ts';
 import { findMember, readByteSequence } from '../../protocol/signature-base.ts';
 import { readConfiguration } from '../change.ts';
@@ -42,8 +44,8 @@ type Proof = {
 export async function evidence(requestId: string, options: EvidenceOptions): Promise<void> {
   const config = readConfiguration(options);
   const records = await collect(config.journal.directory, requestId);
-  const keyring = loadKeyring({ answerKeys: config.answers.keys, secretsDirectory: config.secretsDirectory });
-  const proofs = [requestProof(records, requestId, keyring), ...answerProofs(records, requestId, keyring)];
+  const keyring = loadKeyring({ secretsDirectory: config.secretsDirectory });
+  const proofs = [requestProof(records, requestId, keyring), ...answerProofs(records, requestId, keyring, config)];
   const directory = resolve(options.out ?? `evidence-${requestId}`);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const write = (name: string, content: string | Buffer) => writeFileSync(join(directory, name), content, { mode: 0o600 });
@@ -105,21 +107,23 @@ function requestProof({ request, keys }: Records, requestId: string, keyring: Ke
   };
 }
 
-function answerProofs({ answers }: Records, requestId: string, keyring: Keyring): Proof[] {
+/** Retired keys prove what they signed too, as long as their certificates are kept. */
+function answerProofs({ answers }: Records, requestId: string, keyring: Keyring, config: GatewayConfig): Proof[] {
   return answers.map((answer, i) => {
     const keyid = /;keyid="([^"]*)"/.exec(answer.signatureInput ?? '')?.[1];
-    const published = keyring.certificates.find((certificate) => certificate.keyid === keyid);
+    const row = config.answers.keys.find((each) => each.keyid === keyid);
+    const publicKey = row && findCertificate(row.certificate)?.facts.publicKey;
     const member = findMember([HEADER.signature, answer.signature ?? ''], HEADER.signature, SIGNATURE_LABEL);
     const signature = member === undefined ? undefined : readByteSequence(member);
-    if (!published || !signature) throw new UserError(`the key ${keyid} that signed the answer is no longer among answers.keys`);
-    const keyPem = createPublicKey(published.pem).export({ type: 'spki', format: 'pem' }).toString();
+    if (!publicKey || !signature) throw new UserError(`the key ${keyid} that signed the answer is no longer among answers.keys`);
+    const algorithm = row?.algorithm ?? defaultAlgorithm(publicKey);
     return {
       name: answers.length === 1 ? 'answer' : `answer-${i + 1}`,
-      algorithm: published.algorithm,
+      algorithm,
       signed: openBase(keyring, 'answer', requestId, answer),
       isDigest: false,
-      signature: opensslForm(published.algorithm, signature),
-      keyPem,
+      signature: opensslForm(algorithm, signature),
+      keyPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
     };
   });
 }

@@ -12,6 +12,8 @@ export type Names = {
   readonly announcements: string;
   /** Hash of what each instance has acknowledged. */
   readonly acknowledgements: string;
+  /** Hash of the notes of a topic. */
+  readonly notes: (topic: string) => string;
 };
 
 /** All names begin with the prefix. */
@@ -24,5 +26,6 @@ export function namesUnder(prefix: string): Names {
     slotEpoch: (merchantNumber) => `${slot(merchantNumber)}:epoch`,
     announcements: `${prefix}announcements`,
     acknowledgements: `${prefix}acknowledgements`,
+    notes: (topic) => `${prefix}notes:${topic}`,
   };
 }

@@ -5,6 +5,7 @@ import { announcementCommands } from './announcements.ts';
 import { openConnection } from './connection.ts';
 import { epochCommands, watchEpoch } from './epoch.ts';
 import { namesUnder } from './names.ts';
+import { noteCommands } from './notes.ts';
 import { createReplicaCheck } from './replicas.ts';
 import { slotCommands } from './slot.ts';
 
@@ -54,6 +55,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Announ
     ...slotCommands(connection, names, watch),
     ...epochCommands(connection, names, watch),
     announcements: announcementCommands(connection, names, server),
+    notes: noteCommands(connection, names),
     close: connection.close,
   };
 }

@@ -2,7 +2,7 @@ import { chmodSync, closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSy
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { UserError } from '../../lib/user-error.ts';
-import { SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { NOTES, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 
 /**
  * Linux file system types (statfs(2)) on which several hosts may write, or on which locks and shared memory cannot be relied on:
@@ -111,6 +111,7 @@ function openDatabase(file: string, busyTimeoutMs: number): DatabaseSync {
         `store: ${file} has version ${version}, this program reads ${SCHEMA_VERSION}; stop, move it away and start: it is rebuilt from the journals`,
       );
     }
+    database.exec(NOTES);
     return database;
   } catch (error) {
     database.close();

@@ -1,6 +1,11 @@
 /** Raised with every change of the tables; a file of another version is not opened. */
 export const SCHEMA_VERSION = 2;
 
+/** Facts beside what is decided; made also in a file that is older than they are. */
+export const NOTES = `
+CREATE TABLE IF NOT EXISTS note (topic TEXT, name TEXT, value TEXT NOT NULL, PRIMARY KEY (topic, name)) STRICT, WITHOUT ROWID;
+`;
+
 /**
  * One file holds nonces, claims and limits, so that one transaction decides (contract.md section 10). Columns are named as
  * the members they hold; times are wall-clock milliseconds, amounts whole fen, lists and records JSON text.

@@ -56,6 +56,11 @@ const SQL = {
   putAnnouncement: 'INSERT INTO announcement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   allAcknowledgements: 'SELECT instance, version, problem FROM acknowledgement',
   putAcknowledgement: 'INSERT OR REPLACE INTO acknowledgement VALUES (?, ?, ?)',
+
+  putNote: 'INSERT OR REPLACE INTO note VALUES (?, ?, ?)',
+  putNewNote: 'INSERT OR IGNORE INTO note VALUES (?, ?, ?)',
+  findNote: 'SELECT value FROM note WHERE topic = ? AND name = ?',
+  allNotes: 'SELECT name, value FROM note WHERE topic = ?',
 } as const;
 
 export type Statements = Readonly<Record<keyof typeof SQL, StatementSync>>;

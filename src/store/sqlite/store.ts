@@ -7,6 +7,7 @@ import { decisions, epochs, questions } from './commands.ts';
 import { readEpoch } from './epoch.ts';
 import { isBusy, readFailure } from './failure.ts';
 import { findIdentity, type OpenFile, openFile, sameFile } from './file.ts';
+import { noteCommands } from './notes.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 import { createSweeper, type Sweeper } from './sweep.ts';
 import { createTransactions } from './transactions.ts';
@@ -54,6 +55,7 @@ export async function openSqliteStore({ file, busyTimeoutMs = 10, giveUpMs = 100
     ...questions(transactions),
     ...epochs(transactions),
     announcements: announcementCommands(transactions),
+    notes: noteCommands(transactions),
     epoch: async () => {
       if (!isPresent()) attempt(reconnect);
       return { state: await transactions.read(({ statements, identity }) => readEpoch(statements, identity.text)) };

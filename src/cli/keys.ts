@@ -1,0 +1,227 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { findCertificate } from '../config/check-files.ts';
+import type { GatewayConfig } from '../config/schema.ts';
+import { systemClock } from '../lib/clock.ts';
+import { formatTable } from '../lib/table.ts';
+import { UserError } from '../lib/user-error.ts';
+import { ALGORITHM_NAMES, findKeyProblem } from '../protocol/algorithms.ts';
+import { keyStateAt } from '../protocol/answer-key.ts';
+import type { Merchant } from '../protocol/merchant.ts';
+import { loadRegistry } from '../registry/load.ts';
+import { openStore } from '../runtime/open-store.ts';
+import { type ChangeOptions, change, readConfiguration, withChangeOptions } from './change.ts';
+import { editYaml, type YamlEdit } from './edit-yaml.ts';
+import { WrongUse } from './exit.ts';
+import { type Readiness, readinessOf } from './keys/readiness.ts';
+import { planPromotion, planRetirement, type RotationEdit, type RotationRow, USUAL_SHARES } from './keys/rotation.ts';
+import { certificatePath } from './merchant-file.ts';
+
+const EXAMPLES = `
+Examples:
+  hufu keys announce platform-2027 --certificate signing/platform-2027.crt --key signing/platform-2027.key
+  hufu keys readiness platform-2027
+  hufu keys promote platform-2027 --share 5
+  hufu keys promote platform-2027
+  hufu keys retire platform-ec
+  hufu keys list
+
+A key is announced (published, so that merchants fetch it), current (it signs), retiring (published, still verifiable), retired.
+Promotion goes by shares of the merchants, such as ${USUAL_SHARES.join(', ')} %; the former key retires when the share is 100. The list is
+\`answers.keys\` in gateway.yaml; every change takes effect in the running gateways without a restart. See docs/keys.md.`;
+
+type AnnounceOptions = ChangeOptions & { certificate: string; key: string; algorithm?: string; currentFrom?: string };
+type PromoteOptions = ChangeOptions & { share: string; force?: boolean };
+type RetireOptions = ChangeOptions & { now?: boolean };
+
+/** `hufu keys`: the keys that sign answers, from their announcement to their end. */
+export function createCommand(): Command {
+  const keys = new Command('keys').description('Announce, promote and retire the keys that sign answers.').addHelpText('after', EXAMPLES);
+  const sub = (name: string, summary: string): Command =>
+    withChangeOptions(keys.command(name).description(summary), 'optional').argument('<keyid>', 'the key, as answers name it');
+  sub('announce', 'Publish a new key, so that merchants can fetch it before it signs.')
+    .requiredOption('--certificate <file>', 'its certificate, relative to the certificates directory')
+    .requiredOption('--key <file>', 'its private key, readable by its owner only')
+    .option('--algorithm <name>', 'the one algorithm it signs with; default: what the key is for')
+    .option('--current-from <time>', 'when it becomes current by itself, RFC 3339')
+    .action(announce);
+  sub('promote', 'Let a key sign, for a share of the merchants or for all; the former key is then retiring.')
+    .option('--share <percent>', 'for how many of a hundred merchants, 1 to 100', '100')
+    .option('--force', 'give it to all although too few merchants have fetched it; needs --reason')
+    .action(promote);
+  sub('retire', 'One step towards the end: a current key is retiring then, an announced or retiring one retired.')
+    .option('--now', 'retire it at once, as when it was stolen: merchants refuse what it signed')
+    .action(retire);
+  reading(keys.command('readiness').description('Which merchants have fetched a key or asked for it.'))
+    .argument('<keyid>', 'the key, as answers name it')
+    .action(readiness);
+  reading(keys.command('list').alias('status').description('All keys, their states and what changes them next.')).action(list);
+  return keys;
+}
+
+const reading = (command: Command): Command =>
+  command
+    .option('--profile <name>', 'development or production', 'development')
+    .option('--config <file>', 'gateway.yaml (default HUFU_CONFIG, else the copy in the data directory)')
+    .option('--data <directory>', 'the data directory (default HUFU_DATA)')
+    .option('--json', 'print JSON');
+
+const { nowMs } = systemClock;
+
+function rowsOf(config: GatewayConfig): RotationRow[] {
+  return config.answers.keys.map((row) => {
+    const publicKey = findCertificate(row.certificate)?.facts.publicKey;
+    const fitting = publicKey && ALGORITHM_NAMES.find((name) => findKeyProblem(name, publicKey) === undefined);
+    return { ...row, signsWith: row.algorithm ?? fitting };
+  });
+}
+
+/** The file with the list written out: an entry that only the defaults know cannot be changed. */
+function openList(config: GatewayConfig): { readonly former: string; readonly edit: YamlEdit } {
+  const former = readFileSync(config.file, 'utf8');
+  const edit = editYaml(config.file, former);
+  if (edit.has(['answers', 'keys'])) return { former, edit };
+  edit.setIn(
+    ['answers', 'keys'],
+    config.answers.keys.map(({ keyid, certificate, key }) => ({
+      keyid,
+      certificate: certificatePath(config, certificate),
+      key: certificatePath(config, key),
+    })),
+  );
+  return { former, edit };
+}
+
+const described = ({ keyid, state, sharePercent, currentFrom, retiringFrom, retiredFrom }: RotationRow) => ({
+  ...{ keyid, state, sharePercent, currentFrom, retiringFrom, retiredFrom },
+});
+
+async function announce(keyid: string, options: AnnounceOptions): Promise<void> {
+  const config = readConfiguration(options);
+  if (config.answers.keys.some((row) => row.keyid === keyid))
+    throw new UserError(`there is a key ${keyid} in answers.keys already; each key has a name of its own, also after it is retired`);
+  const { former, edit } = openList(config);
+  const { algorithm, currentFrom } = options;
+  const entry = {
+    keyid,
+    certificate: certificatePath(config, options.certificate),
+    key: certificatePath(config, options.key),
+    ...(algorithm === undefined ? {} : { algorithm }),
+    state: 'announced',
+    ...(currentFrom === undefined ? {} : { currentFrom }),
+  };
+  edit.appendIn(['answers', 'keys'], entry);
+  await write(options, config, { former, edit }, `answer key ${keyid} announced`, '', JSON.stringify(entry));
+}
+
+async function promote(keyid: string, options: PromoteOptions): Promise<void> {
+  const percent = Number(options.share);
+  if (!/^\d{1,3}$/.test(options.share) || percent < 1 || percent > 100) throw new WrongUse('--share: expected a whole number 1 to 100');
+  if (options.force && !options.reason) throw new WrongUse('--force needs --reason, for the journal');
+  const config = readConfiguration(options);
+  const rows = rowsOf(config);
+  const edits = planPromotion(rows, keyid, percent, nowMs());
+  if (percent === 100 && !options.force) await checkReady(config, rows, keyid);
+  await apply(options, config, edits, `answer key ${keyid} promoted to ${percent} %`);
+}
+
+async function retire(keyid: string, options: RetireOptions): Promise<void> {
+  const config = readConfiguration(options);
+  await apply(options, config, planRetirement(rowsOf(config), keyid, options.now ?? false, nowMs()), `answer key ${keyid} retired a step`);
+}
+
+async function apply(options: ChangeOptions, config: GatewayConfig, edits: readonly RotationEdit[], subject: string): Promise<void> {
+  const rows = rowsOf(config);
+  const { former, edit } = openList(config);
+  for (const { index, key, value } of edits) edit.setIn(['answers', 'keys', index, key], value);
+  const touched = [...new Set(edits.map((one) => one.index))];
+  const after = touched.map((index) => ({
+    ...described(rows[index] as RotationRow),
+    ...Object.fromEntries(edits.filter((one) => one.index === index).map((one) => [one.key, one.value])),
+  }));
+  const before = touched.map((index) => described(rows[index] as RotationRow));
+  await write(options, config, { former, edit }, subject, JSON.stringify(before), JSON.stringify(after));
+}
+
+function write(
+  options: ChangeOptions,
+  config: GatewayConfig,
+  { former, edit }: ReturnType<typeof openList>,
+  subject: string,
+  before: string,
+  after: string,
+): Promise<void> {
+  return change(options, config, [{ file: config.file, former, content: edit.text() }], { kind: 'reload', subject, before, after });
+}
+
+async function readReadiness(config: GatewayConfig, rows: readonly RotationRow[], keyid: string): Promise<Readiness> {
+  const row = rows.find((each) => each.keyid === keyid);
+  if (row === undefined) throw new UserError(`there is no key ${keyid} in answers.keys; \`hufu keys list\` shows all`);
+  const { merchantNumbers, findMerchant } = loadRegistry(config);
+  const merchants = merchantNumbers.map((number) => findMerchant(number) as Merchant);
+  const store = await openStore(config, (line) => console.error(`hufu: ${line}`));
+  try {
+    const notes = await store.notes.all('answer-keys-seen');
+    return readinessOf(row, merchants, new Map(Object.entries(notes).map(([name, atMs]) => [name, Number(atMs)])));
+  } finally {
+    await store.close();
+  }
+}
+
+async function checkReady(config: GatewayConfig, rows: readonly RotationRow[], keyid: string): Promise<void> {
+  const { readyPercent } = await readReadiness(config, rows, keyid);
+  const { readinessPercent } = config.answers;
+  if (readyPercent >= readinessPercent) return;
+  throw new UserError(
+    `${keyid} was fetched by ${readyPercent} % of the merchants it is for, and answers.readinessPercent is ${readinessPercent}: see \`hufu keys readiness ${keyid}\`, promote it to a smaller --share first, or add --force --reason`,
+  );
+}
+
+async function readiness(keyid: string, options: ChangeOptions): Promise<void> {
+  const config = readConfiguration(options);
+  const found = await readReadiness(config, rowsOf(config), keyid);
+  if (options.json) {
+    console.log(JSON.stringify(found));
+    return;
+  }
+  const rows = found.merchants.map(({ merchantNumber, seenAtMs, isInShare }) => [
+    merchantNumber,
+    seenAtMs === undefined ? 'never' : iso(seenAtMs),
+    isInShare ? 'in its share' : '',
+  ]);
+  const titles = [{ title: 'merchant' }, { title: 'fetched or asked for' }, { title: '' }];
+  console.log([`${keyid}: ${found.readyPercent} % ready`, ...formatTable(titles, rows)].join('\n'));
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+function list(options: ChangeOptions): void {
+  const config = readConfiguration(options);
+  const now = nowMs();
+  const keys = rowsOf(config).map((row, index) => ({
+    ...described(row),
+    state: keyStateAt(row, now),
+    algorithm: row.signsWith,
+    notAfter: endOf(config, index),
+  }));
+  if (options.json) {
+    console.log(JSON.stringify({ keys }));
+    return;
+  }
+  const titles = ['keyid', 'algorithm', 'state', 'share', 'current from', 'retiring from', 'retired from', 'certificate ends'];
+  const cells = keys.map(({ keyid, algorithm, state, sharePercent, currentFrom, retiringFrom, retiredFrom, notAfter }) => [
+    ...[keyid, algorithm ?? '', state, state === 'current' ? `${sharePercent} %` : ''],
+    ...[currentFrom ?? '', retiringFrom ?? '', retiredFrom ?? '', notAfter ?? ''],
+  ]);
+  console.log(
+    formatTable(
+      titles.map((title) => ({ title })),
+      cells,
+    ).join('\n'),
+  );
+}
+
+function endOf(config: GatewayConfig, index: number): string | undefined {
+  const notAfterMs = findCertificate(config.answers.keys[index]?.certificate ?? '')?.facts.notAfterMs;
+  return notAfterMs === undefined ? undefined : iso(notAfterMs);
+}
