@@ -47,7 +47,8 @@ const isSameId = (one: CertificateId, other: CertificateId): boolean =>
 
 function checkSigner(facts: OcspFacts, question: OcspQuestion): void {
   if (facts.isSignedBy(question.issuer.publicKey)) return;
-  const problems = facts.certificates.map((der) => findResponderProblem(der, facts, question));
+  // One that cannot be read, as an old root sent along, keeps none of the others from counting.
+  const problems = facts.certificates.map((der) => reasonOf(() => findResponderProblem(der, facts, question)));
   if (problems.includes(undefined)) return;
   throw new CertificateProblem(problems[0] ?? 'the authority has not signed the answer');
 }
@@ -55,13 +56,23 @@ function checkSigner(facts: OcspFacts, question: OcspQuestion): void {
 /** Why a certificate that came with the answer does not make it one of the authority; undefined when it does (RFC 6960 section 4.2.2.2). */
 function findResponderProblem(der: Uint8Array, facts: OcspFacts, { issuer, nowMs, isRevoked }: OcspQuestion): string | undefined {
   const responder = readCertificate(der);
-  if (!facts.isSignedBy(responder.publicKey)) return 'neither the authority nor the responder it comes with has signed the answer';
+  // First of all: with a key that our authority did not vouch for nothing is computed, since its size is the sender's choice.
   if (!isIssuedBy(der, issuer)) return "the responder's certificate is not of the same authority";
   if (!mayAnswer(responder)) return "the responder's certificate is not for signing OCSP answers";
   if (!isWithinValidity(responder, nowMs)) return "the responder's certificate is outside its validity";
   if (isRevoked(responder.serialNumber)) return "the responder's certificate is revoked";
   checkKeyPolicy(responder);
+  if (!facts.isSignedBy(responder.publicKey)) return 'neither the authority nor the responder it comes with has signed the answer';
   return undefined;
+}
+
+function reasonOf(find: () => string | undefined): string | undefined {
+  try {
+    return find();
+  } catch (error) {
+    if (error instanceof CertificateProblem) return error.reason;
+    throw error;
+  }
 }
 
 /** anyExtendedKeyUsage does not count: every other certificate of the authority could answer for all. */

@@ -55,6 +55,16 @@ const taken: readonly (readonly [made: () => Buffer, status: string, endMs: numb
     NOW + HOUR_MS,
     'its certificate is not the first one sent',
   ],
+  [
+    () => {
+      const responder = issueBy(authority, { usage: OCSP_SIGNING });
+      const unreadable = issueBy(authority, { version: 1 });
+      return made({ signer: responder, certificates: [unreadable, responder] });
+    },
+    'good',
+    NOW + HOUR_MS,
+    'a certificate of version 1 is sent along, which counts for nothing',
+  ],
 ];
 for (const [make, status, endMs, why] of taken) {
   test(`an answer is taken: ${why}`, () => {
@@ -85,7 +95,12 @@ const refused: readonly (readonly [make: () => Buffer, reason: RegExp, why: stri
   [() => appointed({ notAfterMs: NOW - 1000 }), /outside its validity/, 'the responder has expired'],
   [() => appointed({ signature: 'ecdsa-sha1' }), /SHA-256/, 'the responder is certified with SHA-1'],
   [() => made({ digest: 'sha1' }), /has not signed/, 'signed with SHA-1'],
-  [() => made({ signer: weak, certificates: [authority] }), /has signed|signed the answer/, 'a key of another kind'],
+  [() => made({ signer: weak }), /has not signed/, 'a key of another kind'],
+  [
+    () => made({ signer: stranger, certificates: [issueBy(authority, { usage: OCSP_SIGNING })] }),
+    /neither .* has signed/,
+    "a stranger signed it and sends a true responder's certificate along",
+  ],
   [() => made({ serial: 'A1B2C4' }), /other certificates/, 'about another certificate'],
   [() => made({ about: other }), /other certificates/, "about another authority's certificate of the same number"],
   [() => made({ about: other, aboutKey: authority }), /other certificates/, 'our key under another name'],
