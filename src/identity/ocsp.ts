@@ -59,6 +59,8 @@ const RETRY_MS = 5_000;
 const AHEAD_PART = 0.1;
 const AHEAD_MS_MAX = 60_000;
 const BACKGROUND_MAX = 32;
+const TELL_AGAIN_MS = 600_000;
+const TOLD_MAX = 256;
 
 /**
  * What responders say about the certificates of their authorities (RFC 6960), each answer kept until it ends or `ocspSecondsMax`
@@ -67,7 +69,7 @@ const BACKGROUND_MAX = 32;
 export function createOcsp(options: OcspOptions): Ocsp {
   const known = createRecent<Entry>(KNOWN_MAX);
   const asking = new Map<string, Promise<void>>();
-  const alarms = createAlarms(options.onAlarm);
+  const alarm = createAlarms(options);
   let rows = new Map<string, OcspRow>();
   let bounds: OcspSettings['revocation'] = { ocspTimeoutMs: 0, ocspSecondsMax: 0 };
 
@@ -81,12 +83,11 @@ export function createOcsp(options: OcspOptions): Ocsp {
       if (held?.answer?.status === 'revoked' && answer.thisUpdateMs <= held.answer.thisUpdateMs && answer.status !== 'revoked')
         throw new Error('the answer is older than the one that says revoked');
       known.keep(key, entryOf(answer, options.nowMs(), bounds.ocspSecondsMax));
-      alarms.end(name);
       options.onAnswer(name, answer.status);
     } catch (error) {
       const dueAtMs = options.nowMs() + RETRY_MS;
       known.keep(key, { ...held, refreshAtMs: dueAtMs, dueAtMs: Math.max(dueAtMs, held?.dueAtMs ?? 0) });
-      alarms.tell(name, `OCSP of authority ${name} (${row.mode}): ${reasonOf(error)}`);
+      alarm(`OCSP of authority ${name} (${row.mode}): ${reasonOf(error)}`);
       options.onAnswer(name, 'failed');
     }
   };
@@ -158,14 +159,13 @@ async function question(
   return readOcspAnswer(bytes, { id, issuer: certificate, nowMs: nowMs(), isRevoked: (serial) => isRevoked(name, serial) });
 }
 
-/** Each is told once, until the authority's responder answers again. */
-function createAlarms(onAlarm: (line: string) => void) {
-  const told = new Map<string, string>();
-  return {
-    tell: (authority: string, line: string): void => {
-      if (told.get(authority) !== line) onAlarm(line);
-      told.set(authority, line);
-    },
-    end: (authority: string): void => void told.delete(authority),
+/** Each is told once in ten minutes: some certificates of an authority may fail while others succeed. */
+function createAlarms({ nowMs, onAlarm }: Pick<OcspOptions, 'nowMs' | 'onAlarm'>): (line: string) => void {
+  const told = createRecent<number>(TOLD_MAX);
+  return (line) => {
+    const atMs = nowMs();
+    if (atMs - (told.find(line) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return;
+    told.keep(line, atMs);
+    onAlarm(line);
   };
 }

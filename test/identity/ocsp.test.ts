@@ -86,6 +86,9 @@ for (const [mode, away] of [
     await ocsp.ready(peer);
     assert.deepEqual([asked.length, results, alarms.length], [2, ['failed', 'failed'], 1]);
     assert.match(alarms[0] as string, /merchants.*connection refused/);
+    clock.nowMs += 600_000;
+    await ocsp.ready(peer);
+    assert.equal(alarms.length, 2, 'ten minutes later it is still so');
   });
 
   test(`${mode}: what was revoked stays so when the responder goes away, and when an older answer comes back`, async () => {
