@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,7 +58,10 @@ function writeManifest(directory: string): void {
     types: './cjs/sdk/index.d.ts',
   };
   writeFileSync(join(directory, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  // The pages keep their places to one another, so that their links hold.
   copyFileSync(join(PROJECT, 'docs', 'sdk.md'), join(directory, 'README.md'));
+  copyFileSync(join(PROJECT, 'docs', 'errors.md'), join(directory, 'errors.md'));
+  cpSync(join(PROJECT, 'docs', 'sdk'), join(directory, 'sdk'), { recursive: true });
   copyFileSync(join(PROJECT, 'LICENSE'), join(directory, 'LICENSE'));
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Middlebox, startMiddlebox } from '../support/middlebox.ts';
 import { freshOrderNo, MERCHANT_1, MERCHANT_2, type System, startSystem } from '../support/system.ts';
@@ -97,6 +97,18 @@ describe('the packed SDK in projects of others', { timeout: 120_000 }, () => {
     }
   });
 
+  test('links between the pages of the package hold', () => {
+    const installed = join((consumers.get('commonjs') as Consumer).folder, 'node_modules', 'hufu-sdk');
+    const pages = files.filter((file) => file.endsWith('.md'));
+    assert.ok(pages.length >= 6);
+    for (const page of pages) {
+      const text = readFileSync(join(installed, page), 'utf8').replace(/^```[\s\S]*?^```$/gm, '');
+      for (const [, target = ''] of text.matchAll(/\]\(([^)\s#]+)/g)) {
+        if (!/^https?:/.test(target)) assert.ok(files.includes(join(dirname(page), target)), `${page}: ${target}`);
+      }
+    }
+  });
+
   test('the package is whole: manifest, licence, page, the same modules in both formats', () => {
     const installed = join((consumers.get('commonjs') as Consumer).folder, 'node_modules', 'hufu-sdk');
     const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
@@ -108,6 +120,6 @@ describe('the packed SDK in projects of others', { timeout: 120_000 }, () => {
     const other = files.filter(
       (file) => !/^(esm|cjs)\/((sdk|lib|protocol)\/([a-z0-9-]+\/)?[a-z0-9-]+\.(d\.ts|js)|package\.json)$/.test(file),
     );
-    assert.deepEqual(other.filter((file) => !file.startsWith('sdk/')).sort(), ['LICENSE', 'README.md', 'package.json']);
+    assert.deepEqual(other.filter((file) => !file.startsWith('sdk/')).sort(), ['LICENSE', 'README.md', 'errors.md', 'package.json']);
   });
 });
