@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,11 +58,22 @@ function writeManifest(directory: string): void {
     types: './cjs/sdk/index.d.ts',
   };
   writeFileSync(join(directory, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  // The pages keep their places to one another, so that their links hold.
-  copyFileSync(join(PROJECT, 'docs', 'sdk.md'), join(directory, 'README.md'));
-  copyFileSync(join(PROJECT, 'docs', 'errors.md'), join(directory, 'errors.md'));
-  cpSync(join(PROJECT, 'docs', 'sdk'), join(directory, 'sdk'), { recursive: true });
   copyFileSync(join(PROJECT, 'LICENSE'), join(directory, 'LICENSE'));
+  copyPages(directory);
+}
+
+/** The pages of the SDK, in their places to one another. Links to pages of the gateway, which are not in the package, become their text. */
+function copyPages(directory: string): void {
+  const docs = join(PROJECT, 'docs');
+  const pages = ['sdk.md', ...globSync('sdk/*.md', { cwd: docs })];
+  mkdirSync(join(directory, 'sdk'), { recursive: true });
+  for (const page of pages) {
+    const text = readFileSync(join(docs, page), 'utf8').replace(
+      /\[([^\]]+)\]\(([^)\s#]+\.md)[^)\s]*\)/g,
+      (link, words: string, target: string) => (pages.includes(join(dirname(page), target)) ? link : words),
+    );
+    writeFileSync(join(directory, page === 'sdk.md' ? 'README.md' : page), text);
+  }
 }
 
 const directory = resolve(process.argv[2] ?? join(PROJECT, 'dist', 'sdk'));

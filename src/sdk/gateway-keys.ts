@@ -2,40 +2,63 @@ import { createPublicKey, X509Certificate } from 'node:crypto';
 import { UserError } from '../lib/user-error.ts';
 import { type JweKey, jweAlgorithmOf } from '../protocol/jwe/key-management.ts';
 import type { Answer } from './answer.ts';
+import { NoAnswer } from './exchange.ts';
 import { isPlatformCertificate, type PinnedKey } from './trust.ts';
 
 /** How long a fetched key is used before the list is asked for again, ms. */
 const KEPT_MS = 3_600_000;
 
-function readKey({ keyid, pem }: Pick<PinnedKey, 'keyid' | 'pem'>): JweKey {
-  const key = pem.includes('BEGIN CERTIFICATE') ? new X509Certificate(pem).publicKey : createPublicKey(pem);
-  const algorithm = jweAlgorithmOf(key);
-  if (!algorithm) throw new UserError(`the encryption key ${keyid} is neither RSA of at least 2048 bits nor P-256 or P-384`);
-  return { keyid, algorithm, key };
+function findKey({ keyid, pem }: Pick<PinnedKey, 'keyid' | 'pem'>): JweKey | undefined {
+  try {
+    const key = pem.includes('BEGIN CERTIFICATE') ? new X509Certificate(pem).publicKey : createPublicKey(pem);
+    const algorithm = jweAlgorithmOf(key);
+    return algorithm && { keyid, algorithm, key };
+  } catch {
+    return undefined;
+  }
 }
+
+function readPinned(pinned: PinnedKey): JweKey {
+  const key = findKey(pinned);
+  if (key) return key;
+  throw new UserError(
+    `\`encryptTo\` ${pinned.keyid} is no certificate or public key in PEM, of RSA with at least 2048 bits, P-256 or P-384`,
+  );
+}
+
+/** Whether the text is a certificate that the authority issued itself. */
+function isVouched(pem: string, authority: X509Certificate, nowMs: number): boolean {
+  return pem.includes('BEGIN CERTIFICATE') && isPlatformCertificate(new X509Certificate(pem), authority, nowMs);
+}
+
+/** States of a key that is to be encrypted to. */
+const LIVE: readonly unknown[] = ['active', 'current'];
 
 type Row = { readonly keyid?: unknown; readonly pem?: unknown; readonly use?: unknown; readonly status?: unknown };
 
 /** The keys of a verified list that are to be encrypted to now. */
 function keysIn({ value }: Answer, authority: X509Certificate | undefined, nowMs: number): JweKey[] {
-  const rows = (value as { certificates?: readonly Row[] } | undefined)?.certificates ?? [];
-  return rows.flatMap(({ keyid, pem, use, status }) => {
-    if (use !== 'enc' || status !== 'active' || typeof keyid !== 'string' || typeof pem !== 'string') return [];
-    if (authority && !isPlatformCertificate(new X509Certificate(pem), authority, nowMs)) return [];
-    return [readKey({ keyid, pem })];
+  const rows = (value as { certificates?: unknown } | null | undefined)?.certificates;
+  if (!Array.isArray(rows)) return [];
+  return rows.flatMap((row: Row | null) => {
+    const { keyid, pem, use, status } = row ?? {};
+    if (use !== 'enc' || !LIVE.includes(status) || typeof keyid !== 'string' || typeof pem !== 'string') return [];
+    const key = findKey({ keyid, pem });
+    return key && (!authority || isVouched(pem, authority, nowMs)) ? [key] : [];
   });
 }
 
 /**
  * Finds the gateway's key to encrypt to: the pinned one, else the active one of GET /v1/platform-certificates, an elliptic-curve key
  * before an RSA one. The list is a verified answer; with a platform authority each certificate must be issued by it too.
+ * Throws NoAnswer when the list cannot be had: nothing was sent then.
  */
 export function createGatewayKeys(
   { encryptTo, platformAuthority }: { readonly encryptTo?: PinnedKey; readonly platformAuthority?: string },
   fetchList: () => Promise<Answer>,
   nowMs: () => number,
 ): () => Promise<JweKey> {
-  const pinned = encryptTo && readKey(encryptTo);
+  const pinned = encryptTo && readPinned(encryptTo);
   const authority = platformAuthority === undefined ? undefined : new X509Certificate(platformAuthority);
   let fetched: { readonly key: JweKey; readonly atMs: number } | undefined;
   return async () => {
@@ -44,8 +67,7 @@ export function createGatewayKeys(
     const answer = await fetchList();
     const keys = answer.accepted ? keysIn(answer, authority, nowMs()) : [];
     const key = keys.find(({ algorithm }) => algorithm === 'ECDH-ES+A256KW') ?? keys[0];
-    if (!key)
-      throw new UserError(`the gateway tells no key to encrypt to (${answer.why ?? `status ${answer.status}`}); pin one as encryptTo`);
+    if (!key) throw new NoAnswer(`not sent: the gateway tells no key to encrypt to (${answer.why ?? `status ${answer.status}`})`, false);
     fetched = { key, atMs: nowMs() };
     return key;
   };

@@ -9,9 +9,17 @@ import { keyidOf } from '../protocol/keyid.ts';
 /** A private key that answers are encrypted to; `keyid` as the operator registered it, SHA-256 of the public key when left out. */
 export type DecryptionKey = { readonly key: string | KeyObject; readonly keyid?: string; readonly passphrase?: string };
 
+function readPrivateKey(pem: string, passphrase: string | undefined): KeyObject {
+  try {
+    return createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
+  } catch (error) {
+    throw new UserError('`decryptionKeys` holds what is no private key in PEM, or needs another passphrase', { cause: error });
+  }
+}
+
 /** Reads a decryption key. Throws a UserError when nothing can be encrypted to it. */
 export function readDecryptionKey({ key: given, keyid, passphrase }: DecryptionKey): JweKey {
-  const key = typeof given === 'string' ? createPrivateKey({ key: given, ...(passphrase !== undefined && { passphrase }) }) : given;
+  const key = typeof given === 'string' ? readPrivateKey(given, passphrase) : given;
   const algorithm = jweAlgorithmOf(key);
   if (!algorithm) throw new UserError('a decryption key must be RSA of at least 2048 bits, P-256 or P-384');
   return { keyid: keyid ?? keyidOf(createPublicKey(key)), algorithm, key };
