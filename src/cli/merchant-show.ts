@@ -27,7 +27,7 @@ export async function show(number: string, options: ChangeOptions): Promise<void
     console.log(JSON.stringify({ file, status, merchant: written, announced: own }));
     return;
   }
-  console.log(`# ${file}\n# status: ${status}\n${content.trimEnd()}`);
+  console.log(`# ${file}\n# status: ${status}\n# signatures: ${written.signatures.join(', ')}\n${content.trimEnd()}`);
   const rows = own.map(({ version, atMs, kind, actor, reason }) => [String(version), new Date(atMs).toISOString(), kind, actor, reason]);
   if (rows.length > 0)
     console.log(

@@ -6,9 +6,11 @@ import { test } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Profile } from '../../src/config/schema.ts';
 import { bindingKeyOf, parseName } from '../../src/protocol/distinguished-name.ts';
+import { SCHEME_NAMES } from '../../src/protocol/scheme-names.ts';
 import { loadRegistry, readRegistry } from '../../src/registry/load.ts';
 import type { Snapshot } from '../../src/registry/snapshot.ts';
 import { problemsOf, publicKeyPem, temporaryDirectory, unmark, writeFiles } from '../config/workbench.ts';
+import { makePki } from '../support/pki.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const ONE = '800000000000001';
@@ -233,6 +235,21 @@ const MISTAKES: readonly (readonly [why: string, files: Files, message: string])
     'an answer algorithm that does not exist',
     { 'merchants/1.yaml': merchant(ONE, 'answers: { algorithm: §RSA }\n') },
     'answers.algorithm: expected one of rsa-v1_5-sha256, rsa-pss-sha512, ecdsa-p256-sha256, ecdsa-p384-sha384, ed25519, found "RSA"',
+  ],
+  [
+    'a signature scheme that does not exist',
+    { 'merchants/1.yaml': merchant(ONE, 'signatures: [rfc9421, §wechatpay]\n') },
+    `signatures[1]: expected one of ${SCHEME_NAMES.join(', ')}, found "wechatpay"`,
+  ],
+  [
+    'an option of a scheme that it does not have',
+    { 'merchants/1.yaml': merchant(ONE, "signatureOptions: { wechatpay-v3: { §mch_id: '1' } }\n") },
+    'unknown key "mch_id" in signatureOptions.wechatpay-v3; did you mean "mchid"?',
+  ],
+  [
+    'an mchid that is a number to YAML',
+    { 'merchants/1.yaml': merchant(ONE, 'signatureOptions: { wechatpay-v3: { mchid: §1900000109 } }\n') },
+    'signatureOptions.wechatpay-v3.mchid: expected digits (in quotes), found 1900000109',
   ],
   [
     'a delegation without its document',
@@ -521,4 +538,19 @@ test('the version changes with every file behind it, and with nothing else', asy
     seen.add(loadRegistry(config).version);
   }
   assert.equal(seen.size, 5);
+});
+
+test('a scheme whose answers need RSA is refused where no RSA key signs answers', async (t) => {
+  const pki = await makePki();
+  t.after(pki.dispose);
+  const keys = '[{ keyid: platform-ec, certificate: signing/platform-ec.crt, key: signing/platform-ec.key }]';
+  const { config, directory } = await prepare(t, {
+    'gateway.yaml': `operations: [payments.yaml]\nanswers: { keys: ${keys} }\n`,
+    'merchants/1.yaml': merchant(ONE, 'signatures: [rfc9421, alipay-v3]\n'),
+    'certs/signing/platform-ec.crt': pki.read('signing/platform-ec').certificatePem,
+  });
+  assert.deepEqual(
+    problemsOf(() => loadRegistry(config), join(directory, 'merchants/1.yaml')),
+    ['8:13 answers under alipay-v3 need an RSA key, and answers.keys in gateway.yaml has none'],
+  );
 });
