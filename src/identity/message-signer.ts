@@ -1,5 +1,6 @@
 import { defaultAlgorithm } from '../protocol/algorithms.ts';
 import { Refusal } from '../protocol/errors.ts';
+import type { RegisteredHandle } from '../protocol/key-handle.ts';
 import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
 import type { MessageSigner, Peer } from '../protocol/messages.ts';
 import type { ListenerAuthority } from './authorities.ts';
@@ -48,6 +49,15 @@ export function checkSignerCertificate(
 export function findConnectionKey(keyid: string, peer: Peer, merchant: Merchant): MerchantKey | undefined {
   if (keyid !== peer.keyid || !merchant.keySources.has('connection')) return undefined;
   return keyOf(peer, [merchant.number]);
+}
+
+/** The same where a signature names the certificate instead of the key, by serial number or thumbprint. */
+export function findConnectionCertificate(handle: RegisteredHandle, peer: Peer, merchant: Merchant): readonly MerchantKey[] {
+  const isMeant =
+    (handle.by === 'serial' && handle.issuer === undefined && handle.serialNumber === peer.serialNumber) ||
+    (handle.by === 'thumbprint' && handle.thumbprint === peer.thumbprint);
+  const key = isMeant ? findConnectionKey(peer.keyid, peer, merchant) : undefined;
+  return key ? [key] : [];
 }
 
 function keyOf({ keyid, publicKey, notBeforeMs, notAfterMs }: Peer, merchantNumbers: readonly string[]): MerchantKey | undefined {

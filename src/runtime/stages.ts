@@ -3,7 +3,7 @@ import { createTokenBuckets } from '../admission/flood.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { ListenerAuthority } from '../identity/authorities.ts';
 import { identify, type Registers } from '../identity/identify.ts';
-import { checkSignerCertificate, findConnectionKey } from '../identity/message-signer.ts';
+import { checkSignerCertificate, findConnectionCertificate, findConnectionKey } from '../identity/message-signer.ts';
 import type { AnswerKeys } from '../keys/answer-keys.ts';
 import type { EncryptionKeys } from '../keys/encryption-keys.ts';
 import type { Keyring } from '../keys/keyring.ts';
@@ -17,8 +17,9 @@ import { createSeal } from '../pipeline/seal.ts';
 import { type Stages, timedStages } from '../pipeline/stages.ts';
 import type { Core } from '../ports/core.ts';
 import { Refusal } from '../protocol/errors.ts';
+import type { Routed } from '../protocol/messages.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
-import { verifySignature } from '../signature/verify.ts';
+import { type VerifyOptions, verifySignature } from '../signature/verify.ts';
 import { type Money, wireMoney } from './money.ts';
 import type { State } from './state.ts';
 
@@ -75,11 +76,10 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
       if (waitMs > 0) throw new Refusal('RATE_LIMITED', { detail: FLOOD, retryAfterSeconds: Math.ceil(waitMs / 1000) });
     },
     verify: (routed) => {
-      const { findKey, findRegistered, keysOf, hosts } = snapshot();
-      const find = (keyid: string) => findKey(keyid) ?? findConnectionKey(keyid, routed.peer, routed.merchant);
+      const { keysOf, hosts } = snapshot();
       const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities(), registers(), nowMs());
       const doctor = { platformNames: answerKeys().publication(nowMs()).names, mayTry, keysOf };
-      return verifySignature(routed, { findKey: find, findRegistered, checkSigner, hosts, nowMs: nowMs(), doctor });
+      return verifySignature(routed, { ...keysFor(routed, snapshot()), checkSigner, hosts, nowMs: nowMs(), doctor });
     },
     open: createOpen({ findKey: async (keyid) => encryptionKeys.find(keyid), nowMs }),
     ...money.stages,
@@ -93,4 +93,15 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
     }),
   };
   return { stages: timedStages(stages, monotonicMs), money };
+}
+
+/** Registered keys first, then that of the connection where the merchant may sign with it. */
+function keysFor({ peer, merchant }: Routed, { findKey, findRegistered }: Snapshot): Pick<VerifyOptions, 'findKey' | 'findRegistered'> {
+  return {
+    findKey: (keyid) => findKey(keyid) ?? findConnectionKey(keyid, peer, merchant),
+    findRegistered: (number, handle) => {
+      const found = findRegistered(number, handle);
+      return found.length > 0 ? found : findConnectionCertificate(handle, peer, merchant);
+    },
+  };
 }

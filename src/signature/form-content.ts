@@ -1,7 +1,8 @@
 import type { Fields } from './form.ts';
 
-/** A number in its one spelling. */
+/** A number in its one spelling; a larger one than JavaScript holds exactly stays text, which the schema refuses. */
 const INTEGER = /^(0|[1-9][0-9]{0,15})$/;
+const isExact = (value: string): boolean => INTEGER.test(value) && Number.isSafeInteger(Number(value));
 /** Names that objects of JavaScript have of themselves. */
 const RESERVED: readonly string[] = ['__proto__', 'constructor', 'prototype'];
 
@@ -20,7 +21,7 @@ export function contentOf(fields: Fields, isOwn: (name: string) => boolean, amou
   for (const [name, value] of fields) {
     if (isOwn(name)) continue;
     const steps = name.split('.');
-    const isNumber = `/${steps.join('/')}` === amount && INTEGER.test(value);
+    const isNumber = `/${steps.join('/')}` === amount && isExact(value);
     if (!place(root, steps, isNumber ? Number(value) : value)) return undefined;
   }
   return Buffer.from(JSON.stringify(root), 'utf8');

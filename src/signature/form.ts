@@ -18,7 +18,7 @@ const invalid = (detail: string): Refusal => new Refusal('SIGNATURE_INVALID', { 
 export function readForm(body: Buffer, signatureNames: readonly string[]): Fields {
   const text = body.toString('latin1');
   if (!ENCODED.test(text)) throw invalid('The form has characters that must be percent-encoded.');
-  const pairs = text.split('&');
+  const pairs = text.split('&', FIELDS_MAX + 1);
   if (pairs.length > FIELDS_MAX) throw invalid(`The form has more than ${FIELDS_MAX} fields.`);
   const fields = new Map<string, string>();
   for (const pair of pairs) {

@@ -5,10 +5,11 @@ import fc from 'fast-check';
 import { type ListenerAuthority, loadAuthorities } from '../../src/identity/authorities.ts';
 import { foldBans } from '../../src/identity/bans.ts';
 import type { Registers } from '../../src/identity/identify.ts';
-import { checkSignerCertificate, findConnectionKey } from '../../src/identity/message-signer.ts';
+import { checkSignerCertificate, findConnectionCertificate, findConnectionKey } from '../../src/identity/message-signer.ts';
 import type { Announced } from '../../src/ports/announcements.ts';
 import { bindingKeyOf, parseName } from '../../src/protocol/distinguished-name.ts';
 import { Refusal } from '../../src/protocol/errors.ts';
+import type { RegisteredHandle } from '../../src/protocol/key-handle.ts';
 import { bindingMark, nameMark, serialMark } from '../../src/protocol/marks.ts';
 import type { KeySource, Merchant } from '../../src/protocol/merchant.ts';
 import type { Snapshot } from '../../src/registry/snapshot.ts';
@@ -166,4 +167,13 @@ test('the key of the connection signs only where the merchant may, and only unde
   assert.equal(find('a'.repeat(64), WITHOUT), undefined);
   const { publicKey: _none, ...unreadable } = certificate;
   assert.equal(findConnectionKey(certificate.keyid, unreadable, merchants.get(WITHOUT) as Merchant), undefined);
+  const { serialNumber, thumbprint } = certificate;
+  const byCertificate = (handle: RegisteredHandle, number: string) =>
+    findConnectionCertificate(handle, certificate, merchants.get(number) as Merchant).map(({ merchantNumbers }) => merchantNumbers);
+  assert.deepEqual(byCertificate({ by: 'serial', serialNumber }, WITHOUT), [[WITHOUT]]);
+  assert.deepEqual(byCertificate({ by: 'thumbprint', thumbprint }, WITHOUT), [[WITHOUT]]);
+  assert.deepEqual(byCertificate({ by: 'serial', serialNumber }, ONE), [], 'the contract does not let it');
+  assert.deepEqual(byCertificate({ by: 'serial', serialNumber: '00' }, WITHOUT), []);
+  assert.deepEqual(byCertificate({ by: 'serial', serialNumber, issuer: [] }, WITHOUT), [], 'whose issuer is not compared');
+  assert.deepEqual(byCertificate({ by: 'merchant' }, WITHOUT), []);
 });

@@ -87,6 +87,22 @@ test('a form of UnionPay is accepted; its content is made of the fields that are
   assert.ok(!signatureBase.includes('6200000000000001'));
 });
 
+const amounts: readonly (readonly [text: string, value: unknown, why: string])[] = [
+  ['0', 0, 'the least'],
+  ['9007199254740991', 9007199254740991, 'the largest that is exact'],
+  ['9007199254740993', '9007199254740993', 'one that would become its neighbour stays text'],
+  ['0100', '0100', 'a second spelling'],
+  ['1e2', '1e2', 'a second spelling'],
+  ['-1', '-1', 'a sign'],
+  ['１', '１', 'a digit that is not ASCII'],
+];
+for (const [text, value, why] of amounts) {
+  test(`the amount ${text} of a form: ${why}`, () => {
+    const { content } = verify(formOf(unionpay({ amountFen: text })));
+    assert.equal((JSON.parse(String(content)) as { amountFen: unknown }).amountFen, value);
+  });
+}
+
 const accepted: readonly (readonly [why: string, request: Request, merchant?: Partial<Merchant>])[] = [
   ['app_cert_sn names the key', formOf(alipay({ app_cert_sn: CERTIFICATE.alipaySerial }))],
   ['a blank as +', formOf(alipay().replaceAll('%20', '+'))],
