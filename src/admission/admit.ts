@@ -4,6 +4,7 @@ import { StoreUnavailable } from '../ports/store.ts';
 import { Refusal } from '../protocol/errors.ts';
 import type { Admitted, Known, Opened } from '../protocol/messages.ts';
 import { type Prepared, prepare } from './command.ts';
+import type { FingerprintKeys } from './fingerprint.ts';
 import { rateHeadersOf } from './rate-headers.ts';
 import { refusalOf } from './refusals.ts';
 import { shadowedBy } from './rules.ts';
@@ -18,7 +19,9 @@ export type AdmitOptions = {
   /** A new id for every call: process, boot, counter. */
   readonly admissionIds: () => string;
   readonly epoch: () => Standing;
-  readonly fingerprintKey: Uint8Array;
+  /** `writing` makes the fingerprint that is kept; a key that was used before under any of them is known again. */
+  readonly fingerprintKeys: FingerprintKeys;
+  readonly payerKey: Uint8Array;
   /** Business time zone, an IANA name. */
   readonly timeZone: string;
   readonly nowMs: () => number;
@@ -38,9 +41,9 @@ export type AdmitOptions = {
 export function createAdmit(options: AdmitOptions): (opened: Opened) => Promise<Admitted | Known> {
   return async (opened) => {
     const epoch = checkReady(options, opened);
-    const { timeZone, claimDays, fingerprintKey } = options;
+    const { timeZone, claimDays, fingerprintKeys, payerKey } = options;
     const nowMs = options.nowMs();
-    const prepared = prepare(opened, { admissionId: options.admissionIds(), epoch, nowMs, timeZone, claimDays, fingerprintKey });
+    const prepared = prepare(opened, { admissionId: options.admissionIds(), epoch, nowMs, timeZone, claimDays, fingerprintKeys, payerKey });
     const decision = await decide(options, prepared.command);
     return conclude(options, opened, prepared, decision);
   };

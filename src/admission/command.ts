@@ -2,7 +2,7 @@ import { findAt } from '../lib/json-pointer.ts';
 import type { ResolveInputs } from '../ports/journal.ts';
 import type { AdmitCommand } from '../ports/store.ts';
 import type { Claimed, Opened } from '../protocol/messages.ts';
-import { fingerprintOf } from './fingerprint.ts';
+import { type FingerprintKeys, fingerprintsOf } from './fingerprint.ts';
 import { derivedKeyOf, keyHashOf } from './key-hash.ts';
 import { type Barred, type Steps, stepsOf } from './rules.ts';
 import { payerHash } from './scopes.ts';
@@ -21,7 +21,8 @@ export type CommandOptions = {
   readonly nowMs: number;
   readonly timeZone: string;
   readonly claimDays: number;
-  readonly fingerprintKey: Uint8Array;
+  readonly fingerprintKeys: FingerprintKeys;
+  readonly payerKey: Uint8Array;
 };
 
 /** What is sent to the store, and what the admitted request carries on. */
@@ -53,14 +54,14 @@ export function prepare(opened: Opened, options: CommandOptions): Prepared {
 }
 
 /** The steps of the merchant's rules, and what bars the request before any of them. */
-function askedSteps(opened: Opened, { nowMs, timeZone, fingerprintKey }: CommandOptions): Steps {
+function askedSteps(opened: Opened, { nowMs, timeZone, payerKey }: CommandOptions): Steps {
   const { merchant, operation, amountFen, currency, address } = opened;
   const steps = stepsOf(merchant.rules, {
     operation,
     ...(amountFen === undefined ? {} : { amountFen }),
     ...(currency === undefined ? {} : { currency }),
     address,
-    payer: () => payerOf(opened, fingerprintKey),
+    payer: () => payerOf(opened, payerKey),
     nowMs,
     timeZone,
   });
@@ -84,11 +85,11 @@ function findForeignScene({ operation, merchant, value }: Opened): Barred | unde
 function claimOf(opened: Opened, options: CommandOptions, deadlineMs: number, { totals }: Steps): Claimed | undefined {
   const { merchant, operation, idempotencyKey } = opened;
   if (idempotencyKey === undefined) return undefined;
-  const { nowMs, claimDays, fingerprintKey } = options;
+  const { nowMs, claimDays, fingerprintKeys } = options;
   const derivedKey = derivedKeyOf(merchant.number, operation.id, idempotencyKey);
   return {
     keyHash: keyHashOf(merchant.number, idempotencyKey),
-    fingerprint: fingerprintOf(fingerprintKey, opened),
+    ...fingerprintsOf(fingerprintKeys, opened, nowMs),
     nonceUntilMs: nowMs + NONCE_KEPT_MS,
     expiresAtMs: nowMs + Math.min(operation.timeoutMs, ASSERTION_MS_MAX),
     deadlineMs,

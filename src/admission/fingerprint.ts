@@ -3,6 +3,23 @@ import { lengthPrefixed } from '../lib/bytes.ts';
 import { findHeader, HEADER } from '../protocol/headers.ts';
 import type { Opened } from '../protocol/messages.ts';
 
+/** Keys of fingerprints; see keys/secret-keys. */
+export type FingerprintKeys = {
+  readonly writing: (nowMs: number) => { readonly id: string; readonly key: Uint8Array };
+  readonly all: readonly { readonly id: string; readonly key: Uint8Array }[];
+};
+
+/** The fingerprint to keep, and those that the same request has under the other keys. Almost always there is but one key. */
+export function fingerprintsOf(
+  keys: FingerprintKeys,
+  opened: Parameters<typeof fingerprintOf>[1],
+  nowMs: number,
+): { readonly fingerprint: string; readonly otherFingerprints: readonly string[] } {
+  const writing = keys.writing(nowMs);
+  const others = keys.all.filter(({ id }) => id !== writing.id);
+  return { fingerprint: fingerprintOf(writing.key, opened), otherFingerprints: others.map(({ key }) => fingerprintOf(key, opened)) };
+}
+
 /**
  * What makes two requests the same under one Idempotency-Key: HMAC-SHA-256 (base64url) over method, path and query, operation,
  * merchant, content type and the opened body bytes, each behind its length. Not nonce, not time; JSON is not

@@ -38,7 +38,8 @@ function decide(slot: Slot, command: AdmitCommand): Decision {
 function findKnown(slot: Slot, command: AdmitCommand, rates: readonly RateState[]): Decision | undefined {
   const claim = command.claim && slot.claims.get(command.claim.keyHash);
   if (!command.claim || !claim) return undefined;
-  if (claim.fingerprint !== command.claim.fingerprint) return { kind: 'mismatch', rates };
+  const { fingerprint, otherFingerprints = [] } = command.claim;
+  if (claim.fingerprint !== fingerprint && !otherFingerprints.includes(claim.fingerprint)) return { kind: 'mismatch', rates };
   expireLease(claim, command.nowMs);
   if (claim.state === 'inFlight') return { kind: 'inFlight', deadlineMs: claim.deadlineMs, rates };
   return { kind: claim.state, claim: viewOf(slot, command.claim.keyHash, claim), rates };

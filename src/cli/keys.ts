@@ -13,6 +13,7 @@ import { openStore } from '../runtime/open-store.ts';
 import { type ChangeOptions, change, readConfiguration, withChangeOptions } from './change.ts';
 import { editYaml, type YamlEdit } from './edit-yaml.ts';
 import { WrongUse } from './exit.ts';
+import { adopt } from './keys/adopt.ts';
 import { type Readiness, readinessOf } from './keys/readiness.ts';
 import { planPromotion, planRetirement, type RotationEdit, type RotationRow, USUAL_SHARES } from './keys/rotation.ts';
 import { certificatePath } from './merchant-file.ts';
@@ -52,6 +53,10 @@ export function createCommand(): Command {
   sub('retire', 'One step towards the end: a current key is retiring then, an announced or retiring one retired.')
     .option('--now', 'retire it at once, as when it was stolen: merchants refuse what it signed')
     .action(retire);
+  withChangeOptions(
+    keys.command('adopt').description('Tell the store that all instances hold the shared secrets of this one now.'),
+    'required',
+  ).action(adopt);
   reading(keys.command('readiness').description('Which merchants have fetched a key or asked for it.'))
     .argument('<keyid>', 'the key, as answers name it')
     .action(readiness);

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import type { SecretKey } from './secret-key.ts';
+import type { SecretKeys } from './secret-keys.ts';
 
 const CIPHER = 'aes-256-gcm';
 const ID_BYTES = 8;
@@ -40,4 +41,11 @@ export function openAnswer(key: SecretKey, sealed: Uint8Array, aad: Uint8Array):
   } catch {
     return undefined;
   }
+}
+
+/** As openAnswer, with whichever of the keys sealed it: the seal names its key. */
+export function openWithAny({ all }: SecretKeys, sealed: Uint8Array, aad: Uint8Array): Buffer | undefined {
+  const id = Buffer.from(sealed.buffer, sealed.byteOffset, Math.min(ID_BYTES, sealed.byteLength)).toString('hex');
+  const key = all.find((candidate) => candidate.id === id);
+  return key && openAnswer(key, sealed, aad);
 }

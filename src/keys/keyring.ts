@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadPrivateKey, loadPublicKey, readText } from '../certificates/files.ts';
+import { loadPrivateKey, loadPublicKey } from '../certificates/files.ts';
 import { UserError } from '../lib/user-error.ts';
 import type { Signer } from '../ports/signer.ts';
 import { findKeyProblem } from '../protocol/algorithms.ts';
@@ -9,12 +9,15 @@ import { keyidOf } from '../protocol/keyid.ts';
 import { DEVELOPMENT_MARKER } from './development-keys.ts';
 import { checkKeyFileMode } from './file-mode.ts';
 import { createSecretKey, SECRET_KEY_BYTES, type SecretKey } from './secret-key.ts';
+import { loadSecretKey, loadSecretKeys, type SecretKeys } from './secret-keys.ts';
 import { createSigner, fittingAlgorithm } from './signer.ts';
 
 /** Every secret of `keys/`, read once at start. The keys that sign answers are AnswerKeys. */
 export type Keyring = {
-  readonly answerSealKey: SecretKey;
-  readonly fingerprintKey: SecretKey;
+  readonly answerSealKeys: SecretKeys;
+  readonly fingerprintKeys: SecretKeys;
+  /** Names payers in the counters of limits: `payer.key`, else the oldest fingerprint key. A new one starts those counters anew. */
+  readonly payerKey: SecretKey;
   /** What the keys of TLS session tickets are made of; without a file one of this process alone, so that sessions end with it. */
   readonly ticketSecret: SecretKey;
   /** Signs the assertion towards the core: P-256, since the assertion is ES256. */
@@ -27,15 +30,20 @@ export type KeyringOptions = {
   readonly secretsDirectory: string;
   /** Production also refuses everything that `hufu up` made. */
   readonly production?: boolean;
+  /** Default: now. */
+  readonly nowMs?: number;
 };
 
 /** Reads and checks all keys. Throws a UserError that names the file for the first that is missing, unfit, not its partner's or readable by others. */
 export function loadKeyring(options: KeyringOptions): Keyring {
   checkFolder(options);
   const file = (name: string): string => join(options.secretsDirectory, name);
+  const nowMs = options.nowMs ?? Date.now();
+  const fingerprintKeys = loadSecretKeys(options.secretsDirectory, 'fingerprint', nowMs);
   return {
-    answerSealKey: loadSecretKey(file('answer-seal.key'), 'answer-seal'),
-    fingerprintKey: loadSecretKey(file('fingerprint.key'), 'fingerprint'),
+    answerSealKeys: loadSecretKeys(options.secretsDirectory, 'answer-seal', nowMs),
+    fingerprintKeys,
+    payerKey: existsSync(file('payer.key')) ? loadSecretKey(file('payer.key'), 'payer') : (fingerprintKeys.all.at(-1) as SecretKey),
     ticketSecret: existsSync(file('tls-tickets.key'))
       ? loadSecretKey(file('tls-tickets.key'), 'tls-tickets')
       : createSecretKey('tls-tickets', randomBytes(SECRET_KEY_BYTES)),
@@ -50,14 +58,6 @@ function checkFolder({ secretsDirectory, production }: KeyringOptions): void {
     throw new UserError(`${marker} says that these keys are for development: make keys of your own and delete it`);
   const files = existsSync(secretsDirectory) ? readdirSync(secretsDirectory).filter((name) => name.endsWith('.key')) : [];
   for (const name of files) checkKeyFileMode(join(secretsDirectory, name));
-}
-
-function loadSecretKey(file: string, purpose: string): SecretKey {
-  const text = readText(file).trim();
-  // Never a part of the text in the message: it is a secret, also when it is misspelt.
-  if (!/^[0-9a-f]{64}$/i.test(text))
-    throw new UserError(`${file} holds no key: write 64 hexadecimal digits into it (openssl rand -hex 32)`);
-  return createSecretKey(purpose, Buffer.from(text, 'hex'));
 }
 
 /** A private key and, when the file is there, its public half, which must be the same key. */

@@ -75,6 +75,8 @@ export type AdmitCommand = {
   readonly claim?: {
     readonly keyHash: string;
     readonly fingerprint: string;
+    /** A claim under one of these is of the same request: it was made when another key of fingerprints wrote. */
+    readonly otherFingerprints?: readonly string[];
     /** The assertion's `exp`. */
     readonly expiresAtMs: number;
     /** When the owner's lease ends: later the claim is unknown, never free. */

@@ -131,6 +131,8 @@ export type Admitted = Opened & {
 export type Claimed = {
   readonly keyHash: string;
   readonly fingerprint: string;
+  /** What the same request has under other keys of fingerprints; empty while there is one key. */
+  readonly otherFingerprints: readonly string[];
   /** How long the store remembers the nonce at least. */
   readonly nonceUntilMs: number;
   /** When the lease of this process ends; later the claim is unknown. */

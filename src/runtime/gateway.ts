@@ -15,6 +15,7 @@ import { type DoorPorts, openDoors } from './doors.ts';
 import { followTrust } from './follow-trust.ts';
 import { tellListenProblems } from './listen-problems.ts';
 import { openRevocation } from './revocation.ts';
+import { compareSecrets } from './shared-secrets.ts';
 import { wireStages } from './stages.ts';
 import { openState, type State } from './state.ts';
 
@@ -66,6 +67,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     await state.close(timeoutMs);
   };
   try {
+    await compareSecrets(state, keyring, config.secretsDirectory, event);
     await state.keeper.look(); // before the listeners open, every journal of this host is replayed into the store
     await revocation.look(); // and every ban is known
     const opened = await openDoors({

@@ -22,7 +22,7 @@ import type { State } from './state.ts';
 
 export type MoneyOptions = {
   readonly config: Pick<GatewayConfig, 'instance' | 'timeZone' | 'idempotency' | 'resolve'>;
-  readonly keys: Pick<Keyring, 'fingerprintKey' | 'answerSealKey' | 'assertion'>;
+  readonly keys: Pick<Keyring, 'fingerprintKeys' | 'payerKey' | 'answerSealKeys' | 'assertion'>;
   readonly state: State;
   readonly core: Core;
   readonly local: LocalOperations;
@@ -48,7 +48,7 @@ export function wireMoney(options: MoneyOptions): Money {
   const { journal, store, until, unforwarded, keeper } = state;
   const { nowMs } = clock;
   const evidence = createEvidence(journal, (of, base, requestId) =>
-    sealAnswer(keys.answerSealKey, Buffer.from(base, 'latin1'), evidenceAad(of, requestId)),
+    sealAnswer(keys.answerSealKeys.writing(nowMs()), Buffer.from(base, 'latin1'), evidenceAad(of, requestId)),
   );
   const withdraw = createWithdraw({ store, journal, until, nowMs, epoch: keeper.epoch });
   const { forward, settle, recall, sweep, resolver } = wireCore(options);
@@ -69,7 +69,8 @@ function wireAdmit({ config, keys, state, clock }: MoneyOptions, withdraw: Withd
     store,
     admissionIds: () => `${config.instance}.${journal.boot}.${++counter}`,
     epoch: keeper.standing,
-    fingerprintKey: keys.fingerprintKey.key,
+    fingerprintKeys: keys.fingerprintKeys,
+    payerKey: keys.payerKey.key,
     timeZone: config.timeZone,
     nowMs: clock.nowMs,
     claimDays: config.idempotency.claimDays,
@@ -89,7 +90,7 @@ function wireCore({ config, keys, state, core, local, findOperation, merchantNum
   const { nowMs } = clock;
   const { firstMs, factor, delayMsMax, clockAllowanceMs } = config.resolve;
   const { forward, ask, repeat } = createForward({ core, assertionKey: keys.assertion, clock, local, findOperation });
-  const answers = createStoredAnswers(keys.answerSealKey);
+  const answers = createStoredAnswers(keys.answerSealKeys, nowMs);
   const answerMs = config.idempotency.answerHours * HOUR_MS;
   const shared = { store, journal, nowMs, epoch: keeper.epoch, sealAnswer: answers.seal, answerMs, onAlarm };
   const pauseMs = (count: number) => Math.min(firstMs * factor ** count, delayMsMax);

@@ -1,5 +1,5 @@
-import { openAnswer, sealAnswer } from '../keys/answer-seal.ts';
-import type { SecretKey } from '../keys/secret-key.ts';
+import { openWithAny, sealAnswer } from '../keys/answer-seal.ts';
+import type { SecretKeys } from '../keys/secret-keys.ts';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import type { CoreAnswer } from '../protocol/messages.ts';
 
@@ -23,17 +23,17 @@ function readStored(plain: Buffer): StoredAnswer | undefined {
   return { status: Number(status), contentType, body: plain.subarray(whole.length), ...(mark ? { isResolved: true } : {}) };
 }
 
-export function createStoredAnswers(key: SecretKey): StoredAnswers {
+export function createStoredAnswers(keys: SecretKeys, nowMs: () => number): StoredAnswers {
   const aad = (merchantNumber: string, keyHash: string) => lengthPrefixed(['answer', merchantNumber, keyHash]);
   return {
     seal: ({ status, contentType, body, isResolved }, merchantNumber, keyHash) =>
       sealAnswer(
-        key,
+        keys.writing(nowMs()),
         Buffer.concat([Buffer.from(`${status}${isResolved ? 'r' : ''} ${contentType}\n`), body]),
         aad(merchantNumber, keyHash),
       ),
     open: (sealed, merchantNumber, keyHash) => {
-      const plain = openAnswer(key, sealed, aad(merchantNumber, keyHash));
+      const plain = openWithAny(keys, sealed, aad(merchantNumber, keyHash));
       return plain && readStored(plain);
     },
   };

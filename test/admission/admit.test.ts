@@ -8,6 +8,7 @@ import { Refusal, type RefusalOptions } from '../../src/protocol/errors.ts';
 import type { LimitRule } from '../../src/protocol/merchant.ts';
 import type { Admitted } from '../../src/protocol/messages.ts';
 import { openEpoch } from '../store/world.ts';
+import { onlyKey } from '../support/secret-keys.ts';
 import { PAY, paymentOf, RULES, readOf } from './requests.ts';
 
 const MERCHANT = '800000000000001';
@@ -30,7 +31,8 @@ async function setUp(changes: Partial<AdmitOptions> = {}) {
     },
     admissionIds: () => `gateway-1.boot.${++counter}`,
     epoch: () => ({ kind: 'open', epoch: 'e1' }),
-    fingerprintKey: Buffer.alloc(32, 1),
+    fingerprintKeys: onlyKey({ id: 'k', key: Buffer.alloc(32, 1) }),
+    payerKey: Buffer.alloc(32, 1),
     timeZone: 'Asia/Shanghai',
     nowMs: () => NOW,
     claimDays: 180,

@@ -27,14 +27,16 @@ test('loadKeyring: every secret of the folder, each with the id of its own key',
     assert.equal(keyring.journal.keyid, keyidOf(journalKey));
     assert.ok(verify(null, Buffer.from('x'), journalKey, keyring.journal.sign(Buffer.from('x')) as Buffer));
     assert.equal(keyring.assertion.keyid, keyidOf(createPublicKey(readFileSync(join(directory, 'assertion.pub')))));
-    assert.equal(keyring.answerSealKey.key.length, 32);
-    assert.notDeepEqual(keyring.answerSealKey.key, keyring.fingerprintKey.key);
+    const [seal, fingerprint] = [keyring.answerSealKeys, keyring.fingerprintKeys].map((keys) => keys.writing(Date.now()));
+    assert.equal(seal?.key.length, 32);
+    assert.notDeepEqual(seal?.key, fingerprint?.key);
+    assert.deepEqual(keyring.payerKey, fingerprint, 'payers keep the name that they have');
   }));
 
 test('ids of shared secrets are equal on all instances that have the same files', () =>
   withSecrets((_, load) => {
-    assert.equal(load().answerSealKey.id, load().answerSealKey.id);
-    assert.match(load().answerSealKey.id, /^[0-9a-f]{16}$/);
+    assert.equal(load().payerKey.id, load().payerKey.id);
+    assert.match(load().payerKey.id, /^[0-9a-f]{16}$/);
   }));
 
 type Breaking = (directory: string) => Partial<KeyringOptions> | undefined;

@@ -6,6 +6,7 @@ import { Refusal } from '../../src/protocol/errors.ts';
 import { createStoredAnswers } from '../../src/settlement/stored-answer.ts';
 import type { UntilConfirmed } from '../../src/settlement/until-confirmed.ts';
 import { FIRST, openEpoch, SECOND } from '../store/world.ts';
+import { onlyKey } from '../support/secret-keys.ts';
 
 /** A model store with the epoch `e1` open for two merchants; what is called on it is noted in `log`. */
 export async function openParts(
@@ -83,5 +84,5 @@ export function createTestUntil(): UntilConfirmed & { readonly settled: () => Pr
   };
 }
 
-export const answers = createStoredAnswers({ id: '0123456789abcdef', key: Buffer.alloc(32, 3) });
+export const answers = createStoredAnswers(onlyKey({ id: '0123456789abcdef', key: Buffer.alloc(32, 3) }), Date.now);
 export const PAID = { status: 201, contentType: 'application/json', body: Buffer.from('{"status":"SUCCEEDED"}') };

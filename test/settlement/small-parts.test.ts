@@ -5,6 +5,7 @@ import { createStoredAnswers } from '../../src/settlement/stored-answer.ts';
 import { nonceFactOf, trackUnforwarded } from '../../src/settlement/unforwarded.ts';
 import { createWithdraw } from '../../src/settlement/withdraw.ts';
 import { admission, FIRST, NOW, voidedFact } from '../store/world.ts';
+import { onlyKey } from '../support/secret-keys.ts';
 import { answers, createTestJournal, createTestUntil, openParts, PAID } from './parts.ts';
 
 test('a stored answer comes back as it was, bytes and all', () => {
@@ -18,7 +19,7 @@ const SPOILT: readonly (readonly [string, (sealed: Buffer) => Buffer | undefined
   ['of another merchant', (sealed) => answers.open(sealed, '800000000000002', 'k')?.body],
   [
     'under another secret',
-    (sealed) => createStoredAnswers({ id: '0123456789abcdef', key: Buffer.alloc(32, 4) }).open(sealed, FIRST, 'k')?.body,
+    (sealed) => createStoredAnswers(onlyKey({ id: '0123456789abcdef', key: Buffer.alloc(32, 4) }), Date.now).open(sealed, FIRST, 'k')?.body,
   ],
   ['changed', (sealed) => answers.open(sealed.with(sealed.length - 20, 1) as Buffer, FIRST, 'k')?.body],
   ['cut', (sealed) => answers.open(sealed.subarray(0, -1), FIRST, 'k')?.body],

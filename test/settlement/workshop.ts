@@ -19,6 +19,7 @@ import { joinState, type State } from '../../src/runtime/state.ts';
 import { assertionKey, executions, pay } from '../forward/sample.ts';
 import { journalPublicKey, journalSigner } from '../journal/support.ts';
 import { arrivedPayment, limitedMerchant, type Payment, standInStages, type Told, toldBy } from '../support/front.ts';
+import { onlyKey } from '../support/secret-keys.ts';
 import { createPlainCore, type PlainCore } from './plain-core.ts';
 
 export const MERCHANT = '800000000000001';
@@ -236,7 +237,7 @@ async function bootProcess(parts: Parts): Promise<TestProcess> {
       idempotency: { answerHours: 24, claimDays: 180 },
       resolve: { firstMs: 500, factor: 2, delayMsMax: 5_000, clockAllowanceMs: 2_000 },
     },
-    keys: { fingerprintKey: KEY, answerSealKey: KEY, assertion: assertionKey },
+    keys: { fingerprintKeys: onlyKey(KEY), answerSealKeys: onlyKey(KEY), payerKey: KEY, assertion: assertionKey },
     state,
     core: mortalCore(reaper, parts.core),
     local: {},

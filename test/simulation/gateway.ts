@@ -11,6 +11,7 @@ import { type Money, wireMoney } from '../../src/runtime/money.ts';
 import { joinState, type State } from '../../src/runtime/state.ts';
 import { assertionKey, executions, pay } from '../forward/sample.ts';
 import { standInStages } from '../support/front.ts';
+import { onlyKey } from '../support/secret-keys.ts';
 import type { SimulatedCore } from './core.ts';
 import { type Disk, type DiskFaults, holdDeadJournals, openSimulatedJournal, type SimulatedJournal } from './journal.ts';
 import type { Random } from './random.ts';
@@ -177,7 +178,7 @@ function wireGateway(world: GatewayWorld, disk: Disk, life: Life, state: State):
         clockAllowanceMs: plant === 'notFoundBeforeExpiry' ? -60_000 : CLOCK_ALLOWANCE_MS,
       },
     },
-    keys: { fingerprintKey: KEY, answerSealKey: KEY, assertion: assertionKey },
+    keys: { fingerprintKeys: onlyKey(KEY), answerSealKeys: onlyKey(KEY), payerKey: KEY, assertion: assertionKey },
     state,
     core: world.core.connect(life),
     local: {},

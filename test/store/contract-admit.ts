@@ -25,6 +25,23 @@ const ORDER: readonly (readonly [string, Decision['kind'], (world: World) => Pro
   ['a seen nonce, before rates', 'nonce', ({ admit }) => admit('b', { nonce: 'nonce-a', key: 'key-a', ...SHORT })],
   ['a rate, before the claim', 'rate', ({ admit }) => admit('b', { key: 'key-a', ...SHORT, barred: true })],
   ['another fingerprint, before the state', 'mismatch', ({ admit }) => admit('b', { key: 'key-a', fingerprint: 'print-2', barred: true })],
+  [
+    'another fingerprint, and none of the other keys has the one that is kept',
+    'mismatch',
+    ({ admit }) => admit('b', { key: 'key-a', fingerprint: 'print-2', otherFingerprints: ['print-3', ''], ...FULL, ...OVER }),
+  ],
+  [
+    'the fingerprint that is kept, under another key',
+    'inFlight',
+    ({ admit }) =>
+      admit('b', {
+        key: 'key-a',
+        fingerprint: 'print-2',
+        otherFingerprints: ['print-3', 'print-1'],
+        totals: [total(1, 9)],
+        rates: [rate(9, 9)],
+      }),
+  ],
   ['in flight, before barred', 'inFlight', ({ admit }) => admit('b', { key: 'key-a', barred: true, ...FULL, ...OVER })],
   [
     'unknown, before barred',

@@ -38,15 +38,17 @@ export const resolveOf = (id: string) => ({
 type Changes = Omit<Partial<AdmitCommand>, 'claim'> & {
   readonly key?: string;
   readonly fingerprint?: string;
+  readonly otherFingerprints?: readonly string[];
   readonly claimless?: boolean;
 };
 
 /** An admission `id` under the key `key-ID`, that passes unless changed. */
-export function admission(id: string, { key, fingerprint, claimless, ...changes }: Changes = {}): AdmitCommand {
+export function admission(id: string, { key, fingerprint, otherFingerprints, claimless, ...changes }: Changes = {}): AdmitCommand {
   const nowMs = changes.nowMs ?? NOW;
   const claim = {
     keyHash: key ?? `key-${id}`,
     fingerprint: fingerprint ?? 'print-1',
+    ...(otherFingerprints && { otherFingerprints }),
     expiresAtMs: nowMs + 20_000,
     deadlineMs: nowMs + 25_000,
     keepUntilMs: nowMs + 180 * DAY,

@@ -6,7 +6,7 @@ import type { GatewayConfig } from '../../config/schema.ts';
 import { readJournals } from '../../journal/journals.ts';
 import type { JournalRecord } from '../../journal/record.ts';
 import { type Place, searchJournal } from '../../journal/search.ts';
-import { openAnswer } from '../../keys/answer-seal.ts';
+import { openWithAny } from '../../keys/answer-seal.ts';
 import { type Keyring, loadKeyring } from '../../keys/keyring.ts';
 import { UserError } from '../../lib/user-error.ts';
 import { evidenceAad } from '../../pipeline/evidence.ts';
@@ -84,7 +84,7 @@ async function collect(root: string, requestId: string): Promise<Records> {
 }
 
 function openBase(keyring: Keyring, of: 'request' | 'answer', requestId: string, { sealedBase = '' }: Data): Buffer {
-  const base = openAnswer(keyring.answerSealKey, Buffer.from(sealedBase, 'base64'), evidenceAad(of, requestId));
+  const base = openWithAny(keyring.answerSealKeys, Buffer.from(sealedBase, 'base64'), evidenceAad(of, requestId));
   if (!base) throw new UserError(`the signature base of the ${of} cannot be opened: answer-seal.key is not the key it was sealed with`);
   return base;
 }

@@ -43,7 +43,7 @@ export function readSite(number: string, options: LimitOptions): Site {
 }
 
 function payerKeyOf({ secretsDirectory }: GatewayConfig): Uint8Array {
-  return loadKeyring({ secretsDirectory }).fingerprintKey.key;
+  return loadKeyring({ secretsDirectory }).payerKey.key;
 }
 
 /** Opens the store, looks, and closes it again. */

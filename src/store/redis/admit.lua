@@ -5,7 +5,8 @@
 --       11 keyHash (empty: no claim)  12 fingerprint  13 expiresAtMs  14 deadlineMs  15 keepUntilMs  16 resolve (JSON)
 --       17 entries of the reservation (JSON)  18 counters of the concurrency steps (JSON)  19 how long the reservation is kept
 --       20.. each rate: counter, incrementUs, toleranceUs, shadow (1 or 0); each concurrency step: counter, max, shadowMax;
---            each total: counter, add, max, windowEndsMs, shadowMax; an empty shadowMax is none
+--            each total: counter, add, max, windowEndsMs, shadowMax; an empty shadowMax is none;
+--            each other fingerprint of the same request
 -- Result  {kind} for rebuilding, voided, nonce; else {kind, detail, committed, reserved, nowMs, arrival times of the rates, claim}.
 --         detail: index from 0, or deadlineMs; of an admitted one the shadow bounds passed: c and t with their index from 0.
 --         Arrival times are those after the step; - before one says that a shadow rate was not taken. The claim only for unknown and final.
@@ -51,7 +52,9 @@ local function findKnown()
   if keyHash == '' then return nil end
   local fingerprint, state, deadlineMs = unpack(redis.call('HMGET', nameOf('claim', keyHash), 'fingerprint', 'state', 'deadlineMs'))
   if not state then return nil end
-  if fingerprint ~= ARGV[12] then return { 'mismatch' } end
+  local isSame = fingerprint == ARGV[12]
+  for at = AFTER, #ARGV do isSame = isSame or fingerprint == ARGV[at] end
+  if not isSame then return { 'mismatch' } end
   state = stateAfterLease(keyHash, state, deadlineMs, nowMs)
   return { state, state == 'inFlight' and deadlineMs or '' }
 end

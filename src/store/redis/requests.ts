@@ -32,6 +32,7 @@ export function admitArguments(command: AdmitCommand): ScriptArgument[] {
     ...rates.flatMap(({ counter, incrementUs, toleranceUs, shadow }) => [counter, incrementUs, toleranceUs, shadow ? '1' : '0']),
     ...concurrency.flatMap(({ counter, max, shadowMax }) => [counter, max, shadowMax ?? '']),
     ...totals.flatMap(({ counter, add, max, windowEndsMs, shadowMax }) => [counter, add, max, windowEndsMs, shadowMax ?? '']),
+    ...(claim?.otherFingerprints ?? []),
   ];
 }
 

@@ -43,7 +43,8 @@ function decide(s: Statements, command: AdmitCommand): Decision {
 function findKnown(s: Statements, command: AdmitCommand, rates: readonly RateState[]): Decision | undefined {
   const claim = command.claim && findClaim(s, command.merchantNumber, command.claim.keyHash);
   if (!claim) return undefined;
-  if (claim.fingerprint !== command.claim?.fingerprint) return { kind: 'mismatch', rates };
+  const { fingerprint, otherFingerprints = [] } = command.claim as NonNullable<AdmitCommand['claim']>;
+  if (claim.fingerprint !== fingerprint && !otherFingerprints.includes(claim.fingerprint)) return { kind: 'mismatch', rates };
   expireLease(s, command.merchantNumber, claim, command.nowMs);
   if (claim.state === 'inFlight') return { kind: 'inFlight', deadlineMs: claim.deadlineMs, rates };
   return { kind: claim.state, claim: viewOf(s, command.merchantNumber, claim), rates };
