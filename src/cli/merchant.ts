@@ -4,6 +4,7 @@ import { bindingMark } from '../protocol/marks.ts';
 import { type ChangeOptions, change, readConfiguration, withChangeOptions } from './change.ts';
 import { editYaml } from './edit-yaml.ts';
 import { bindingKeyOfEntry, certificatePath, findName, type NameOptions, nameOf, newMerchantFile, readMerchant } from './merchant-file.ts';
+import { keyCommand } from './merchant-key.ts';
 import { type MoveOptions, move } from './merchant-move.ts';
 import { list, show } from './merchant-show.ts';
 
@@ -42,6 +43,7 @@ export function createCommand(): Command {
   nameOptions(sub('unbind', 'Take a certificate name from this merchant; its connections are closed.', 'required')).action(unbind);
   sub('suspend', 'Refuse every request of this merchant; its connections are closed.', 'required').action(suspend);
   sub('resume', 'Serve a suspended merchant again.', 'optional').action(resume);
+  merchant.addCommand(keyCommand());
   reading(merchant.command('show').description("A merchant's file, and what was announced about it."))
     .argument('<number>', 'merchant number, 15 digits')
     .action(show);
