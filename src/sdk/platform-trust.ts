@@ -116,7 +116,7 @@ export function createTrust(options: TrustOptions, means: Means): Trust {
       if (keyid === undefined || state.retired.has(keyid)) return findKey;
       if (findKey(keyid)) {
         if (isStale(state, means.now())) fetch().catch(() => undefined); // nobody waits for it
-      } else if (authority && mayAsk(state, keyid, means.now())) await fetch();
+      } else if (authority) await (mayAsk(state, keyid, means.now()) ? fetch() : fetching); // who comes meanwhile waits for the same list
       return findKey;
     },
   };

@@ -181,6 +181,12 @@ test('a key that a verified list no longer names is not trusted any more', async
   assert.ok(!(await merchant.trusts('old', old)));
 });
 
+test('answers that come together with an unknown keyid wait for one list', async () => {
+  const merchant = trustIn(() => ({ body: listOf([['next', next]]), keyid: 'next', leaf: next }), authority());
+  assert.deepEqual(await Promise.all(Array.from({ length: 5 }, () => merchant.trusts('next', next))), Array(5).fill(true));
+  assert.equal(merchant.fetches(), 1);
+});
+
 test('an unknown keyid asks once, different ones are bounded, and a minute later it may ask again', async () => {
   const merchant = trustIn(() => ({ body: listOf([['old', old]]), keyid: 'old', leaf: old }), authority());
   for (let i = 0; i < 3; i += 1) assert.ok(!(await merchant.trusts('unknown', next)));
