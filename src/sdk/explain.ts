@@ -147,8 +147,9 @@ const NO_KEY = generateKeyPairSync('ed25519').publicKey;
 function suspectOf(request: WireRequest, signed: Pick<Suspect, 'base' | 'signature'>, expected: RequestExpectations): Suspect {
   const { key = { algorithm: 'ed25519', publicKey: NO_KEY } as const, otherKeys = [], hosts = [] } = expected;
   const { algorithm, publicKey } = key;
-  const baseOf = alteredBase('rfc9421', { base: signed.base, lines: baseLines(signed.base) }, request);
-  return { scheme: 'rfc9421', request, ...signed, algorithm, publicKey, baseOf, otherKeys, hosts, ...countAttempts() };
+  const lines = baseLines(signed.base);
+  const baseOf = alteredBase('rfc9421', { base: signed.base, lines }, request);
+  return { scheme: 'rfc9421', request, ...signed, lines, algorithm, publicKey, baseOf, otherKeys, hosts, ...countAttempts() };
 }
 
 /** Explains an answer: every check of verifyAnswer, not only the first that fails. Pure. */

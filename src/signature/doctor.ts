@@ -65,11 +65,13 @@ function suspectOf(patient: Patient, key: MerchantKey, attempts: Attempts): Susp
   const { algorithm, publicKey } = key;
   const { signature } = presented;
   const base = presented.signed.toString('latin1');
-  const baseOf = alteredBase(scheme, { base, lines: presented.lines() }, request);
+  const lines = presented.lines();
+  const baseOf = alteredBase(scheme, { base, lines }, request);
   return {
     scheme,
     request,
     base,
+    lines,
     baseOf,
     signature,
     algorithm,

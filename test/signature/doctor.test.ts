@@ -51,10 +51,16 @@ describe('each mistake is named, by the gateway and offline by the same table', 
       'key-named-by-thumbprint',
     ];
     const missing = ALL_MISTAKES.map(({ id }) => id).filter((id) => !made.has(id) && !elsewhere.includes(id));
-    assert.deepEqual(missing, ['seconds-for-milliseconds']); // of schemes that count milliseconds
+    assert.deepEqual(missing.sort(), OF_OTHER_SCHEMES);
     assert.ok(made.size >= 14);
   });
 });
+
+/** Made in doctor-schemes.test.ts. */
+const OF_OTHER_SCHEMES = [
+  ...['address-for-path', 'fields-encoded', 'fields-of-the-other-dialect', 'fields-unsorted'],
+  ...['last-line-feed-missing', 'seconds-for-milliseconds'],
+];
 
 describe('keys by another name', () => {
   const peers = { ...PEER, thumbprint: Buffer.alloc(32, 7).toString('base64url') };

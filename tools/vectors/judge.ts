@@ -5,12 +5,15 @@ import type { MerchantKey } from '../../src/protocol/merchant.ts';
 import type { Routed, Verified } from '../../src/protocol/messages.ts';
 import { SCHEME_NAMES } from '../../src/protocol/scheme-names.ts';
 import { indexKeys } from '../../src/registry/key-index.ts';
+import type { DoctorOptions } from '../../src/signature/doctor.ts';
 import { type VerifyOptions, verifySignature } from '../../src/signature/verify.ts';
 import { publicPem } from './keys.ts';
 import { ALIPAY_SERIAL, type Form, HOST, latin1, MERCHANT, type Message, NOW_SECONDS, OPERATION, POST, SERIAL_NUMBER } from './message.ts';
 
 /** What the gateway's own verification says about a message of a vector. */
-export type Judgement = { readonly verified: Verified } | { readonly code: string };
+export type Judgement = { readonly verified: Verified } | { readonly code: string; readonly members: Readonly<Record<string, unknown>> };
+
+const NO_DOCTOR: DoctorOptions = { keysOf: () => [], platformNames: [], mayTry: () => false };
 
 function keyOf({ algorithm, key }: Form): MerchantKey {
   return {
@@ -29,8 +32,8 @@ function keyOf({ algorithm, key }: Form): MerchantKey {
   };
 }
 
-/** Prepares the verification of one form; the doctor is left out, since it decides nothing. */
-export function createJudge(form: Form): (message: Message) => Judgement {
+/** Prepares the verification of one form. Without a doctor nothing is explained, which costs most and decides nothing. */
+export function createJudge(form: Form, doctor = NO_DOCTOR): (message: Message) => Judgement {
   const key = keyOf(form);
   const options: VerifyOptions = {
     findKey: (keyid) => (keyid === key.keyid ? key : undefined),
@@ -40,7 +43,7 @@ export function createJudge(form: Form): (message: Message) => Judgement {
     },
     hosts: new Set([HOST]),
     nowMs: NOW_SECONDS * 1000,
-    doctor: { keysOf: () => [], platformNames: [], mayTry: () => false },
+    doctor,
   };
   const merchant = {
     number: MERCHANT,
@@ -56,7 +59,7 @@ export function createJudge(form: Form): (message: Message) => Judgement {
     try {
       return { verified: verifySignature(routed, options) };
     } catch (error) {
-      if (error instanceof Refusal) return { code: error.code };
+      if (error instanceof Refusal) return { code: error.code, members: error.options.members ?? {} };
       throw error;
     }
   };

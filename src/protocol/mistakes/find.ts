@@ -1,7 +1,8 @@
 import { BODY_MISTAKES, findBodyMistake } from './of-body.ts';
 import { DIGEST_IN_HEX, DIGEST_OF_ANOTHER_BODY, SIGNATURE_OF_ANOTHER_REQUEST } from './of-digest.ts';
+import { FORM_MISTAKES } from './of-form.ts';
 import { KEY_NAME_MISTAKES } from './of-key-name.ts';
-import { ENCODING_MISTAKES, KEY_MISTAKES, PRIMITIVE_MISTAKES, TEXT_MISTAKES } from './of-signature.ts';
+import { ENCODING_MISTAKES, KEY_MISTAKES, LINE_MISTAKES, PRIMITIVE_MISTAKES, TEXT_MISTAKES } from './of-signature.ts';
 import { TARGET_MISTAKES } from './of-target.ts';
 import { TIME_MISTAKES } from './of-time.ts';
 import { type Suspect, verifiesFor } from './suspect.ts';
@@ -11,9 +12,10 @@ import type { Mistake, SignatureMistake } from './table.ts';
 const SIGNATURE_MISTAKES: readonly SignatureMistake[] = [
   ...ENCODING_MISTAKES,
   ...KEY_MISTAKES,
-  ...TEXT_MISTAKES.slice(0, 3),
+  ...FORM_MISTAKES,
+  ...LINE_MISTAKES,
   ...TARGET_MISTAKES,
-  ...TEXT_MISTAKES.slice(3),
+  ...TEXT_MISTAKES,
   ...PRIMITIVE_MISTAKES,
 ];
 

@@ -5,6 +5,8 @@ import { type OtherKey, type Suspect, verifiesFor, verifiesOver } from './suspec
 import type { SignatureMistake } from './table.ts';
 
 const COMPONENTS = ['rfc9421'];
+/** Schemes of lines, each behind a line feed, the body among them. */
+const LINES = ['wechatpay-v3', 'alipay-v3'];
 const bytesOf = (base: string): Buffer => Buffer.from(base, 'latin1');
 
 /** SEQUENCE of two INTEGERs that fills the bytes (RFC 3279 section 2.2.3); P-256 and P-384 stay within short lengths. */
@@ -115,13 +117,18 @@ export const KEY_MISTAKES: readonly SignatureMistake[] = [
   },
 ];
 
-/** The text that was signed. */
-export const TEXT_MISTAKES: readonly SignatureMistake[] = [
+/** The line ends of what was signed. */
+export const LINE_MISTAKES: readonly SignatureMistake[] = [
   {
     id: 'line-feed-at-end',
-    hint: 'The signature verifies over the signature base with a line feed at its end. There is none after the last line (RFC 9421 section 2.5).',
-    appliesTo: COMPONENTS,
+    hint: 'What was signed ends with one line feed too many. In RFC 9421 there is none after the last line (section 2.5), in schemes of lines exactly one.',
     made: (suspect) => verifiesOver(suspect, `${suspect.base}\n`),
+  },
+  {
+    id: 'last-line-feed-missing',
+    hint: 'What was signed lacks the line feed behind its last line, the body; it stands there for an empty body too.',
+    appliesTo: LINES,
+    made: (suspect) => verifiesOver(suspect, suspect.base.slice(0, -1)),
   },
   {
     id: 'base-crlf',
@@ -135,6 +142,10 @@ export const TEXT_MISTAKES: readonly SignatureMistake[] = [
     hint: 'The lines of what was signed are joined by a backslash and the letter n. They are joined by the byte 0A.',
     made: (suspect) => suspect.base.includes('\n') && verifiesOver(suspect, suspect.base.replaceAll('\n', '\\n')),
   },
+];
+
+/** Other things about the text that was signed. */
+export const TEXT_MISTAKES: readonly SignatureMistake[] = [
   {
     id: 'params-line-missing',
     hint: 'The last line, "@signature-params", was not signed (RFC 9421 section 2.5).',

@@ -102,6 +102,12 @@ export const TARGET_MISTAKES: readonly SignatureMistake[] = [
     },
   },
   {
+    id: 'address-for-path',
+    hint: 'The whole address was signed. This scheme signs path and query only.',
+    appliesTo: ['wechatpay-v3', 'alipay-v3'],
+    made: (suspect) => anyTarget(suspect, [`https://${authorityOf(suspect.request.rawHeaders)}${suspect.request.target}`]),
+  },
+  {
     id: 'wrong-scheme',
     hint: 'The address was signed with http:// for https://.',
     appliesTo: WITH_HOST,

@@ -32,6 +32,8 @@ export type Suspect = {
   readonly request: SuspectRequest;
   /** What must have been signed: text whose bytes are latin1. */
   readonly base: string;
+  /** The same in its parts. */
+  readonly lines: readonly SuspectLine[];
   readonly signature: Buffer;
   readonly algorithm: AlgorithmName;
   readonly publicKey: KeyObject;

@@ -14,7 +14,8 @@ const TYPE = 'WECHATPAY2-SHA256-RSA2048';
 const NAMES: readonly string[] = ['mchid', 'nonce_str', 'timestamp', 'serial_no', 'signature'];
 const PARAMETER = /[ \t]*([a-z_]{1,16})="([^"\\]*)"[ \t]*(,|$)/y;
 const NONCE = /^[A-Za-z0-9_-]{16,64}$/;
-const SECONDS = /^[1-9][0-9]{0,11}$/;
+/** Also as long as milliseconds, so that the check of the time can say that it is them. */
+const SECONDS = /^[1-9][0-9]{0,13}$/;
 const SERIAL = /^[0-9A-Fa-f]{2,40}$/;
 
 const invalid = (detail: string): Refusal => new Refusal('SIGNATURE_INVALID', { detail });
