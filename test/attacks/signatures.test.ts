@@ -68,7 +68,7 @@ const CASES: readonly Case[] = [
       ['Signature', `hufu=${signature}, other=${signature}`],
     ]),
     MISSING,
-    'our tag under a second label',
+    'our tag under a second label (D1)',
   ],
   [
     fields((input, signature) => [
@@ -101,14 +101,14 @@ const CASES: readonly Case[] = [
   [
     (draft, { leaf }) => ({ ...draft, params: `${draft.params};alg="hmac-sha256"`, sign: (base) => hmac(leaf, base) }),
     INVALID,
-    'a MAC with the public key as its secret',
+    'a MAC with the public key as its secret (D2)',
   ],
   [(draft, { leaf }) => ({ ...draft, sign: (base) => hmac(leaf, base) }), MISMATCH, 'the same, unsaid'],
   [(draft) => ({ ...draft, params: `${draft.params};alg="none"`, sign: () => Buffer.alloc(0) }), INVALID, 'no algorithm'],
   [(draft) => ({ ...draft, params: `${draft.params};alg="rsa-pss-sha512"` }), INVALID, 'another algorithm than the key has'],
   // D3
   ...['@method', '@target-uri', 'content-digest', 'content-type', 'merchant-number', 'idempotency-key'].map(
-    (component): Case => [WITHOUT(component), COVERAGE, `${component} is not covered`],
+    (component): Case => [WITHOUT(component), COVERAGE, `${component} is not covered (D3)`],
   ),
   [INSTEAD('@target-uri', ['@path', '@query']), COVERAGE, 'path and query without the host'],
   [INSTEAD('@target-uri', ['@request-target', '@authority']), COVERAGE, 'the parts of the URI instead of the whole'],
@@ -127,7 +127,7 @@ const CASES: readonly Case[] = [
   [(draft) => ({ ...draft, params: draft.params.replace(/created=(\d+)/, 'created="$1"') }), INVALID, 'created as text'],
   [(draft) => ({ ...draft, params: draft.params.replace(/nonce="[^"]*"/, 'nonce="short"') }), INVALID, 'a short nonce'],
   // D4
-  [identity, MISMATCH, 'the body changed, its digest kept', (draft) => ({ body: draft.body.replace('100', '900') })],
+  [identity, MISMATCH, 'the body changed, its digest kept (D4)', (draft) => ({ body: draft.body.replace('100', '900') })],
   [identity, MISMATCH, 'a space added to the body', (draft) => ({ body: `${draft.body} ` })],
   [identity, MISMATCH, 'body and digest changed, the signature kept', (draft) => swapped(draft)],
   [WITHOUT('content-digest'), COVERAGE, 'body and digest changed, the digest not covered', (draft) => swapped(draft)],
@@ -138,11 +138,11 @@ const CASES: readonly Case[] = [
     'a digest that proves nothing',
   ],
   // D6, D8
-  [identity, MISMATCH, 'a query added', () => ({ target: '/v1/orders?a=1' })],
+  [identity, MISMATCH, 'a query added (D6)', () => ({ target: '/v1/orders?a=1' })],
   [identity, MISMATCH, 'an empty query added', () => ({ target: '/v1/orders?' })],
   [identity, MISMATCH, 'the method changed', () => ({ method: 'POST', target: '/v1/orders/X/close' })],
   [identity, MISMATCH, 'a header that decides changed', (draft) => ({ headers: header(draft, 'Idempotency-Key', 'another') })],
-  [identity, MISMATCH, 'signed for another port', (draft) => ({ headers: header(draft, 'Host', 'localhost:1') })],
+  [identity, MISMATCH, 'signed for another port (D8)', (draft) => ({ headers: header(draft, 'Host', 'localhost:1') })],
   [(draft) => ({ ...draft, headers: header(draft, 'Host', 'test.example') }), 'HTTP_INVALID', 'signed for and sent to another host'],
   [
     (draft) => ({ ...draft, headers: header(draft, 'Host', 'test.example') }),
@@ -155,7 +155,7 @@ const CASES: readonly Case[] = [
     (keyid): Case => [
       (draft) => ({ ...draft, params: draft.params.replace(/keyid="[^"]*"/, `keyid="${keyid}"`) }),
       'KEY_UNKNOWN',
-      `keyid ${keyid.slice(0, 30)}`,
+      `keyid ${keyid.slice(0, 30)} (D11)`,
     ],
   ),
   [(draft) => ({ ...draft, params: draft.params.replace(/keyid="[^"]*"/, 'keyid=""') }), 'KEY_UNKNOWN', 'an empty keyid'],
@@ -165,7 +165,7 @@ const CASES: readonly Case[] = [
     'the keyid in capitals',
   ],
   // E2; a second may pass on the way
-  [at(-302), 'TIMESTAMP_SKEW', 'too old'],
+  [at(-302), 'TIMESTAMP_SKEW', 'too old (E2)'],
   [at(303), 'TIMESTAMP_SKEW', 'too far ahead'],
   [at(253_402_300_800), 'TIMESTAMP_SKEW', 'in the year 10000'],
   [(draft) => ({ ...draft, params: draft.params.replace(/created=\d+/, `created=${Date.now()}`) }), 'TIMESTAMP_SKEW', 'milliseconds'],

@@ -174,7 +174,7 @@ function rsaWithoutParameters(): Buffer {
 
 const tbs = (der: Buffer): Buffer => der.subarray(4);
 const forms: readonly (readonly [() => Buffer, RegExp, string])[] = [
-  [() => make({ version: 1 }), /version 3/, 'version 1, where every field stands one place further up'],
+  [() => make({ version: 1 }), /version 3/, 'version 1, where every field stands one place further up (hole 17)'],
   [() => make({ version: 2 }), /version 3/, 'version 2'],
   [() => make({ serial: Buffer.from([0]) }), /serial/, 'serial number 0'],
   [() => make({ serial: Buffer.from([0x80]) }), /DER/, 'a negative serial number'],

@@ -192,7 +192,7 @@ authorities:
       await assert.rejects(send({ as: one, through, port: Number(balanced), headers: ['Client-Cert', rfc9440(one)] }));
   });
 
-  test('C1: the same headers from a merchant gain nothing, do not reach the core, and are counted', async () => {
+  test('C1, hole 13: the same headers from a merchant gain nothing, do not reach the core, and are counted', async () => {
     const [one, two] = [leaf(MERCHANT_1), leaf(MERCHANT_2)];
     const pem = encodeURIComponent(one.certificatePem.replace(/(-----END CERTIFICATE-----\n)[\s\S]*/, '$1'));
     const count = async () => Number(/hufu_forged_identities_total\{listener="internet"\} (\d+)/.exec(await metrics())?.[1] ?? 0);

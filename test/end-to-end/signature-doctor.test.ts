@@ -27,7 +27,7 @@ function addKeys(folder: string): void {
     (name) => `  - { publicKey: ${write(name, KEY_PAIRS[name].publicKey)}, keyid: key-${name}, algorithm: ${name} }\n`,
   );
   rows.push(`  - { publicKey: ${write('test', TEST_KEY.publicKey)}, keyid: ${TEST_KEYID}, environment: test }\n`);
-  writeFileSync(file, readFileSync(file, 'utf8').replace('plan:', `${rows.join('')}plan:`));
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/^keys:\n/m, `keys:\n${rows.join('')}`));
 }
 
 describe('the signature doctor, over the wire and offline', { timeout: 120_000 }, () => {

@@ -103,7 +103,7 @@ const strangers: readonly (readonly [() => Client | Promise<Client>, string])[] 
       const own = forged({ signer: strangersKey });
       return { ...own, cert: `${own.cert}${pki.read('merchants/800000000000002').certificatePem}` };
     },
-    "a merchant's public certificates sent along as a chain",
+    "a merchant's public certificates sent along as a chain (hole 11)",
   ],
   [() => asClient(pki.read('server')), "a certificate of the root's other branch"],
   [
@@ -163,7 +163,7 @@ const refused: readonly (readonly [() => Client | Promise<Client>, string, RegEx
       }),
     'CERTIFICATE_NAME',
     /more than one CN/,
-    'two CNs',
+    'two CNs (hole 16)',
   ],
   [
     () =>
@@ -218,7 +218,7 @@ test('a certificate that OpenSSL refuses is not accepted though our own checks f
 });
 
 for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
-  test(`a resumed ${maxVersion} session is judged again, by the authorities and the time of now`, async () => {
+  test(`a resumed ${maxVersion} session is judged again (hole 15), by the authorities and the time of now`, async () => {
     const client: Client = { ...asClient(pki.read('merchants/800000000000002')), maxVersion };
     const { promise, resolve } = Promise.withResolvers<Buffer>();
     const first = await server.meet({ ...client, onSession: resolve });

@@ -146,7 +146,7 @@ describe('several server certificates', () => {
       assert.equal(reused, false, 'the session of one host is of no use at another');
     });
 
-    test(`${maxVersion}: a resumed session does not hide its server name from the check of Host`, async () => {
+    test(`${maxVersion}: a resumed session does not hide its server name from the check of Host (hole 12)`, async () => {
       const session = await sessionOf(door.port, { maxVersion });
       assert.deepEqual(await resumes(door.port, session, { maxVersion }, 'pay.example'), [true, 421]);
     });

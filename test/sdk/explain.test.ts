@@ -32,7 +32,7 @@ describe('what is wrong with a request is named', () => {
     [plain, { body: 'other' }, /the body: Content-Digest is that of another body/],
     [plain, { headers: POST_HEADERS.filter(([name]) => name !== 'Content-Digest') }, /covers what is not in the request: "content-digest"/],
     [plain, { target: '/v1/orders' }, /^the signature does not verify with this key \(ecdsa-p256-sha256\)$/],
-    [draft({ sign: (base) => draft().sign(`${base}\n`) }), {}, /with a line feed at its end/],
+    [draft({ sign: (base) => draft().sign(`${base}\n`) }), {}, /ends with one line feed too many/],
     [draft({ sign: (base) => derOf(draft().sign(base)) }), {}, /DER-encoded/],
     [draft({ sign: (base) => Buffer.from(draft().sign(base).toString('hex')) }), {}, /hexadecimal/],
     [params({ created: `${NOW_MS}` }), {}, /The time is in milliseconds/],

@@ -374,7 +374,7 @@ const refused: readonly (readonly [why: string, code: ErrorCode, draft: Draft])[
   // E2, holes 1, 8: time.
   ['301 s old', 'TIMESTAMP_SKEW', draft({ params: paramsText({ created: `${NOW - 301}` }) })],
   ['301 s ahead', 'TIMESTAMP_SKEW', draft({ params: paramsText({ created: `${NOW + 301}` }) })],
-  ['a far future', 'TIMESTAMP_SKEW', draft({ params: paramsText({ created: '999999999999999' }) })],
+  ['hole 8: a far future', 'TIMESTAMP_SKEW', draft({ params: paramsText({ created: '999999999999999' }) })],
   ['expires now', 'TIMESTAMP_SKEW', draft({ params: paramsText({ expires: `${NOW}` }) })],
   ['expires long ago', 'TIMESTAMP_SKEW', draft({ params: paramsText({ expires: '-1' }) })],
   [
@@ -409,7 +409,7 @@ const changed: readonly (readonly [why: string, arrives: Arriving, made?: Draft]
   ['D4: a space more in the body', { body: `${BODY} ` }],
   ['D4: no body under a covered digest', { body: '' }],
   [
-    'D4: another body with its own digest',
+    'D4, hole 2: another body with its own digest',
     { body: BODY.replace('100', '900'), headers: replaced('Content-Digest', `sha-256=:${digestOf(BODY.replace('100', '900'))}:`) },
   ],
   ['another Merchant-Number', { headers: replaced('Merchant-Number', '800000000000002') }],

@@ -139,7 +139,7 @@ const refusals: readonly (readonly [string, string[], string, RegExp])[] = [
   ['no password', ['--requirepass', 'right-one'], '', /NOAUTH/],
   ['a wrong user', ['--requirepass', 'right-one'], 'nobody:wrong-one@', /WRONGPASS/],
   ['a user without INFO', ['--user', 'hufu', 'on', '>wrong-one', '~*', '+@all', '-info'], 'hufu:wrong-one@', /NOPERM/],
-  ['a server that evicts', ['--maxmemory-policy', 'allkeys-lru'], '', /allkeys-lru.*noeviction/],
+  ['a server that evicts (hole 10)', ['--maxmemory-policy', 'allkeys-lru'], '', /allkeys-lru.*noeviction/],
   ['one that evicts keys with a lifetime', ['--maxmemory-policy', 'volatile-ttl'], '', /volatile-ttl.*noeviction/],
 ];
 for (const [what, settings, user, says] of refusals) {

@@ -139,7 +139,7 @@ test('redis: what is past is kept for a minute only, whatever its number', async
   );
 });
 
-test('redis: a live nonce outlives its window, a claim the time it is kept', async (t) => {
+test('redis: a live nonce outlives its window (hole 9), a claim the time it is kept', async (t) => {
   const { store, prefix } = await openPrefixed(t);
   await store.admit(admission('a', { totals: [total(1, 9)] }));
   await worldOf(store).settle('a', 'failed');
