@@ -20,6 +20,7 @@ type Options = {
   assertionKey?: string;
   merchant: string[];
   faults?: boolean;
+  push?: string;
 };
 
 /** `hufu core`: the reference core as a process of its own. */
@@ -32,6 +33,7 @@ export function createCommand(): Command {
     .option('--database <file>', 'ledger (default core.db in the data directory)')
     .option('--assertion-key <file>', "the gateway's public key (default keys/assertion.pub in the data directory)")
     .option('--merchant <number>', 'open a settlement account for this merchant unless it has one; may be repeated', collectNumber, [])
+    .option('--push <url>', "tell outcomes to the gateway's listener by oneself, e.g. http://127.0.0.1:7002/outcomes", readPushUrl)
     .option('--faults', 'development only: let tests break answers on purpose')
     .addHelpText('after', EXAMPLES)
     .action(run);
@@ -41,6 +43,13 @@ function collectNumber(number: string, before: readonly string[]): string[] {
   if (!/^[0-9]{15}$/.test(number))
     throw new WrongUse(`--merchant takes a merchant number of 15 digits, found ${JSON.stringify(number.slice(0, 40))}`);
   return [...before, number];
+}
+
+function readPushUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' || !['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname))
+    throw new WrongUse('--push takes an address on this machine, such as http://127.0.0.1:7002/outcomes');
+  return url.href;
 }
 
 function run(options: Options): Promise<void> {
@@ -53,6 +62,7 @@ function run(options: Options): Promise<void> {
     assertionPublicKeyFile: options.assertionKey ?? join(directories().secrets, 'assertion.pub'),
     profile: readProfile(options.profile),
     faults: options.faults === true,
+    ...(options.push === undefined ? {} : { pushUrl: options.push }),
     ...(options.merchant.length > 0 ? { merchantNumbers: options.merchant } : {}),
   };
   return serve(async (asked) => {

@@ -23,7 +23,7 @@ type WithCertificates = {
 
 /** Defaults of the profile, ports of the environment, absolute paths. */
 export function resolveListeners(
-  { internet, dedicated, balancer, status }: WrittenListeners,
+  { internet, dedicated, balancer, status, outcomes }: WrittenListeners,
   profile: Profile,
   ports: ListenerPorts,
   absolute: (path: string) => string,
@@ -40,6 +40,7 @@ export function resolveListeners(
     ...(dedicated && { dedicated: { ...withPaths(dedicated), port: ports.dedicated ?? dedicated.port } }),
     ...(balancer && { balancer: withPaths(balancer) }),
     status: { ...status, port: ports.status ?? status.port },
+    ...(outcomes && { outcomes }),
   };
 }
 
@@ -72,7 +73,14 @@ export function checkListeners(source: YamlFile, config: GatewayConfig, report: 
     if ('networks' in listener) checkNetworks(source, [...path, 'networks'], listener.networks, report);
     if ('proxies' in listener) checkNetworks(source, [...path, 'proxies'], listener.proxies, report);
   }
-  const { balancer } = config.listeners;
+  const { balancer, outcomes } = config.listeners;
+  if (outcomes && !isLoopback(outcomes.address))
+    report(
+      source.problem(
+        ['listeners', 'outcomes', 'address'],
+        'listeners.outcomes.address: plain HTTP from the core is taken on loopback only; put the end of a tunnel before it',
+      ),
+    );
   if (!balancer) return;
   checkAuthorityNames(source, config, ['listeners', 'balancer', 'balancerAuthorities'], balancer.balancerAuthorities, report);
   checkPins(source, balancer.balancers, report);

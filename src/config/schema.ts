@@ -3,7 +3,7 @@ import { ANSWERS } from './answer-rows.ts';
 import { AUTHORITY } from './authority-rows.ts';
 import { ENCRYPTION } from './encryption-rows.ts';
 import { address, BALANCER, DEDICATED, INTERNET, port } from './listener-rows.ts';
-import { boolean, entry, integer, list, numberOf, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
+import { boolean, entry, integer, list, numberOf, OPTIONAL, optionalSection, path, REQUIRED, section, text } from './rows.ts';
 
 /**
  * Every key of config/gateway.yaml, one row each: default, bounds with unit, reason. Nothing in the gateway is bounded that is
@@ -70,6 +70,13 @@ export const GATEWAY = entry({
           port: port(9100, 'TCP port'),
         },
         'Health and metrics, for operators.',
+      ),
+      outcomes: optionalSection(
+        {
+          address: address('127.0.0.1', 'address to listen on; loopback only'),
+          port: port(7002, 'TCP port'),
+        },
+        'Where the core may push outcomes (POST /outcomes), so that unknown ones are asked about at once. Off unless written.',
       ),
     },
     'Listening sockets.',
@@ -195,9 +202,13 @@ export const GATEWAY = entry({
   ),
   resolve: section(
     {
-      firstMs: integer(1_000, 50, 60_000, 'ms', 'from an unknown outcome to the first question to the core'),
-      factor: integer(2, 1, 10, '', 'each further wait is this many times longer'),
-      delayMsMax: integer(300_000, 1_000, 3_600_000, 'ms', 'the longest wait; questions never end before an answer'),
+      scheduleMs: list(
+        integer(REQUIRED, 50, 86_400_000, 'ms', 'wait'),
+        [5_000, 15_000, 30_000, 60_000, 300_000, 900_000, 1_800_000, 3_600_000],
+        1,
+        'waits (ms) from an unknown outcome to the first question to the core, and from each question to the next; the last one repeats until there is an answer',
+        32,
+      ),
       clockAllowanceMs: integer(
         2_000,
         0,

@@ -15,6 +15,8 @@ export type AssertionClaims = {
   /** Full path and query. */
   readonly target: string;
   readonly derivedKey?: string;
+  /** What the core calls the key when it pushes an outcome; see listeners/outcomes. */
+  readonly claim?: string;
   /** SHA-256 of the forwarded body bytes, raw. */
   readonly bodyDigest: Buffer;
   readonly issuedAtMs: number;
@@ -47,6 +49,7 @@ export function createAssertion(key: AssertionKey, claims: AssertionClaims): str
     method: claims.method,
     target: claims.target,
     key: claims.derivedKey,
+    claim: claims.claim,
     digest: claims.bodyDigest.toString('base64url'),
   };
   const signed = `${encode({ alg: 'ES256', kid: key.keyid, typ: 'JWT' })}.${encode(payload)}`;

@@ -59,7 +59,8 @@ export function createForward(options: ForwardOptions): Forward {
     const expiresAtMs = journalled.claim?.expiresAtMs ?? nowMs + ASSERTION_MS_MAX;
     // The core would refuse it, so sending could only turn "not executed" into "unknown".
     if (expiryOf(expiresAtMs) <= nowMs) throw unavailable('the admission expired before it could be sent');
-    const permission = { issuedAtMs: nowMs, expiresAtMs, ...(journalled.claim ? { derivedKey: journalled.claim.derivedKey } : {}) };
+    const { claim } = journalled;
+    const permission = { issuedAtMs: nowMs, expiresAtMs, ...(claim && { derivedKey: claim.derivedKey, claim: claim.keyHash }) };
     const reply = await core.call(forwardCall(assertionKey, journalled, permission));
     if (reply.kind === 'notSent') throw unavailable(reply.reason);
     return { ...journalled, ...classify(operation, askedOf(journalled), reply) };

@@ -22,13 +22,13 @@ const commonHeaders = (merchantNumber: string, requestId: string): string[] => [
 const COVERS_TRACEPARENT = /^"traceparent": /m;
 
 /** Under which key a core may begin a request, and until when, ms. */
-export type Permission = Pick<AssertionClaims, 'derivedKey' | 'issuedAtMs' | 'expiresAtMs'>;
+export type Permission = Pick<AssertionClaims, 'derivedKey' | 'claim' | 'issuedAtMs' | 'expiresAtMs'>;
 
 /**
  * The call that forwards a request: the very bytes and target that were signed, or what the gateway opened of them. Of the merchant's headers only a well-formed
  * traceparent that it signed passes; everything else the core sees is ours, so that there is one spelling of the media type.
  */
-export function forwardCall(key: AssertionKey, request: Opened, { derivedKey, issuedAtMs, expiresAtMs }: Permission): CoreCall {
+export function forwardCall(key: AssertionKey, request: Opened, { derivedKey, claim, issuedAtMs, expiresAtMs }: Permission): CoreCall {
   const { method, target, rawHeaders, requestId, merchant, operation, scheme, signatureBase } = request;
   const { body, contentType } = request.sealed ?? { body: request.body, contentType: 'application/json' };
   const headers = [...commonHeaders(merchant.number, requestId), 'Hufu-Channel', request.channel];
@@ -46,6 +46,7 @@ export function forwardCall(key: AssertionKey, request: Opened, { derivedKey, is
     method,
     target,
     ...(derivedKey === undefined ? {} : { derivedKey }),
+    ...(claim === undefined ? {} : { claim }),
     bodyDigest: sha256(body),
     issuedAtMs,
     expiresAtMs,

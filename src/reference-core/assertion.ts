@@ -19,6 +19,8 @@ export type Assertion = {
   readonly target: string;
   /** The Idempotency-Key of a write. */
   readonly derivedKey?: string;
+  /** What the gateway calls the key when an outcome is pushed. */
+  readonly claim?: string;
   /** base64url of the SHA-256 of the body bytes. */
   readonly bodyDigest: string;
   /** Nothing begins at this moment or later. */
@@ -130,8 +132,9 @@ function readClaims(payload: JWTPayload, expiresAtMs: number): Assertion {
     const value = payload[name];
     if (typeof value !== 'string' || !form.test(value)) throw invalid(`the claim ${name} is malformed`);
   }
-  const { jti, merchant, certificate, operation, method, target, digest, key } = payload as Record<string, string>;
+  const { jti, merchant, certificate, operation, method, target, digest, key, claim } = payload as Record<string, string>;
   if (key !== undefined && (typeof key !== 'string' || !DERIVED_KEY.test(key))) throw invalid('the claim key is malformed');
+  if (claim !== undefined && (typeof claim !== 'string' || !DERIVED_KEY.test(claim))) throw invalid('the claim claim is malformed');
   return {
     requestId: jti as string,
     merchantNumber: merchant as string,
@@ -141,6 +144,7 @@ function readClaims(payload: JWTPayload, expiresAtMs: number): Assertion {
     target: target as string,
     bodyDigest: digest as string,
     ...(key === undefined ? {} : { derivedKey: key }),
+    ...(claim === undefined ? {} : { claim }),
     expiresAtMs,
   };
 }

@@ -6,6 +6,7 @@ import { UserError } from '../lib/user-error.ts';
 import { readAssertionKeys, toAssertionKeys } from './assertion.ts';
 import { createFaultSwitch } from './faults.ts';
 import { type Database, openDatabase } from './ledger/database.ts';
+import { createPush } from './push.ts';
 import { DEVELOPMENT_MERCHANTS, openSettlementAccounts, seedDevelopment } from './seeds.ts';
 import { createApp } from './server.ts';
 
@@ -24,6 +25,8 @@ export type CoreOptions = GatewayKey & {
   readonly faults: boolean;
   /** Merchants to open settlement accounts for when they have none; development adds its two. */
   readonly merchantNumbers?: readonly string[];
+  /** The gateway's `POST /outcomes`; absent: outcomes are told only when they are asked for. */
+  readonly pushUrl?: string;
   readonly nowMs?: () => number;
   /** Told of faults that were answered as INTERNAL; default: one line on standard error. */
   readonly reportError?: (error: unknown) => void;
@@ -100,6 +103,7 @@ async function serve(database: Database, options: CoreOptions): Promise<RunningC
     keys,
     clock,
     reportError,
+    ...(options.pushUrl !== undefined && { push: createPush(options.pushUrl, closing.signal) }),
     ...(isDevelopment ? { development: faults ? { faults } : {} } : {}),
   });
   const server = createHttpServer(app);

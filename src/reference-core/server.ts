@@ -7,6 +7,7 @@ import { DROP, type FaultSwitch, readFault } from './faults.ts';
 import type { Database } from './ledger/database.ts';
 import { readFigures } from './ledger/figures.ts';
 import { type CoreOperation, OPERATIONS } from './operations.ts';
+import type { Push } from './push.ts';
 
 /** Bytes of a body; no operation needs a hundredth of it. */
 const BODY_BYTES_MAX = 65_536;
@@ -18,6 +19,7 @@ export type ServerParts = {
   /** Development only: what tests look at and switch. Absent: the routes do not exist. */
   readonly development?: { readonly faults?: FaultSwitch };
   readonly reportError: (error: unknown) => void;
+  readonly push?: Push;
 };
 
 function received(request: Request): ReceivedRequest {
@@ -64,8 +66,15 @@ function answerOf(operation: CoreOperation, parts: ServerParts): Handler {
         return refusalReply(refusalOf(error, parts.reportError));
       }
     };
+    let status: number | undefined;
+    const executed = async (): Promise<Reply> => {
+      const reply = await execute();
+      status = reply.status;
+      return reply;
+    };
     const faults = parts.development?.faults;
-    send(response, faults ? await faults.apply(request.method, request.path, execute) : await execute());
+    send(response, faults ? await faults.apply(request.method, request.path, executed) : await executed());
+    if (status !== undefined && status < 500) parts.push?.(assertion, status);
   };
 }
 

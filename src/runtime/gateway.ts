@@ -14,6 +14,8 @@ import { applyDecisions } from './decisions.ts';
 import { type DoorPorts, openDoors } from './doors.ts';
 import { followTrust } from './follow-trust.ts';
 import { tellListenProblems } from './listen-problems.ts';
+import type { Money } from './money.ts';
+import { openOutcomes } from './outcomes.ts';
 import { openRevocation } from './revocation.ts';
 import { compareSecrets } from './shared-secrets.ts';
 import { wireStages } from './stages.ts';
@@ -81,23 +83,22 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     });
     trust.hold(opened);
     let draining = false;
-    const status = await startStatus(config, () => [...readinessOf(state, standing()), drainingOf(draining)], metrics).catch(
-      async (error) => {
-        await opened.drain(0);
-        throw error;
-      },
-    );
+    const readiness = () => [...readinessOf(state, standing()), drainingOf(draining)];
+    const side = await openSide(config, readiness, metrics, money).catch(async (error) => {
+      await opened.drain(0);
+      throw error;
+    });
     state.keeper.start();
     revocation.start();
     money.sweep.start();
     return {
-      ports: { ...opened.ports, status: status.port },
-      statusUrl: localUrl(config.listeners.status.address, status.port),
+      ports: { ...opened.ports, status: side.port },
+      statusUrl: localUrl(config.listeners.status.address, side.port),
       reload: revocation.reload,
       stop: async (timeoutMs) => {
         draining = true;
         await opened.drain(timeoutMs);
-        await closeBehind(timeoutMs).finally(status.close);
+        await closeBehind(timeoutMs).finally(side.close);
       },
     };
   } catch (error) {
@@ -113,6 +114,19 @@ function loadKeys({ encryption, secretsDirectory, profile }: GatewayConfig) {
     keyring: loadKeyring({ secretsDirectory, production }),
     encryptionKeys: loadEncryptionKeys(encryption.keys, production),
   };
+}
+
+/** The listeners beside those for merchants: for operators, and for the core. */
+async function openSide(config: GatewayConfig, readiness: () => readonly Readiness[], metrics: Metrics, money: Pick<Money, 'resolver'>) {
+  const status = await startStatus(config, readiness, metrics);
+  const outcomes = await openOutcomes(config, money.resolver).catch(async (error) => {
+    await status.close();
+    throw error;
+  });
+  const close = async () => {
+    await Promise.all([outcomes.close(), status.close()]);
+  };
+  return { port: status.port, close };
 }
 
 function startStatus(config: GatewayConfig, readiness: () => readonly Readiness[], metrics: Metrics): Promise<StatusListener> {

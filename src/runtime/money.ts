@@ -88,17 +88,17 @@ function wireAdmit({ config, keys, state, clock }: MoneyOptions, withdraw: Withd
 function wireCore({ config, keys, state, core, local, findOperation, merchantNumbers, clock, onAlarm }: MoneyOptions) {
   const { journal, store, keeper, until } = state;
   const { nowMs } = clock;
-  const { firstMs, factor, delayMsMax, clockAllowanceMs } = config.resolve;
+  const { scheduleMs, clockAllowanceMs } = config.resolve;
   const { forward, ask, repeat } = createForward({ core, assertionKey: keys.assertion, clock, local, findOperation });
   const answers = createStoredAnswers(keys.answerSealKeys, nowMs);
   const answerMs = config.idempotency.answerHours * HOUR_MS;
   const shared = { store, journal, nowMs, epoch: keeper.epoch, sealAnswer: answers.seal, answerMs, onAlarm };
-  const pauseMs = (count: number) => Math.min(firstMs * factor ** count, delayMsMax);
+  const pauseMs = (count: number) => scheduleMs[Math.min(count, scheduleMs.length - 1)] as number;
   const resolver = createResolver({ ...shared, ask, clockAllowanceMs, pauseMs });
   return {
     forward,
     resolver,
-    settle: createSettle({ ...shared, until, firstAskMs: firstMs }),
+    settle: createSettle({ ...shared, until, firstAskMs: pauseMs(0) }),
     recall: createRecall({ store, resolver, ask, repeat, clockAllowanceMs, nowMs, openAnswer: answers.open, onAlarm }),
     sweep: createSweep({
       store,

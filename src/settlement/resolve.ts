@@ -29,7 +29,7 @@ export type ResolveOptions = {
   readonly clockAllowanceMs: number;
   readonly sealAnswer: (answer: StoredAnswer, merchantNumber: string, keyHash: string) => Buffer;
   readonly answerMs: number;
-  /** From one question about a key to the next, ms, by the number of questions before. */
+  /** How long the next question about a key waits, ms, by the number of questions before it. */
   readonly pauseMs: (count: number) => number;
   readonly onAlarm: (alarm: string, facts: Readonly<Record<string, unknown>>) => void;
 };
@@ -45,6 +45,11 @@ export type Resolver = {
    * process asks about it; true when it is final, or is not to be decided (then with an alarm that says why).
    */
   readonly decide: (merchantNumber: string, keyHash: string, outcome: FinalOutcome) => Promise<boolean>;
+  /**
+   * Asks because the core said by itself that a key has an outcome, also about one that is final otherwise. `unknown`: there is no
+   * such claim. Rejects as `resolve` does.
+   */
+  readonly hear: (merchantNumber: string, keyHash: string, outcome: FinalOutcome) => Promise<'final' | 'open' | 'unknown'>;
   /** Takes news about a final claim that the core told by the way: a success beats a failure, a missing answer is filled in. Rejects as `resolve` does. */
   readonly learn: (merchantNumber: string, claim: ClaimView, news: News) => Promise<void>;
 };
@@ -61,16 +66,18 @@ const SETTLED: ReadonlySet<SettleResult> = new Set(['settled', 'already', 'late'
 /** Finds out what became of unknown outcomes by asking the core, never by guessing or sending again (contract.md sections 5 and 6). */
 export function createResolver(options: ResolveOptions): Resolver {
   const asking = new Map<string, ReturnType<Resolver['resolve']>>();
+  const resolve: Resolver['resolve'] = (merchantNumber, keyHash) => {
+    const id = `${merchantNumber} ${keyHash}`;
+    let question = asking.get(id);
+    if (!question) {
+      question = resolveOnce(options, merchantNumber, keyHash).finally(() => asking.delete(id));
+      asking.set(id, question);
+    }
+    return question;
+  };
   return {
-    resolve: (merchantNumber, keyHash) => {
-      const id = `${merchantNumber} ${keyHash}`;
-      let question = asking.get(id);
-      if (!question) {
-        question = resolveOnce(options, merchantNumber, keyHash).finally(() => asking.delete(id));
-        asking.set(id, question);
-      }
-      return question;
-    },
+    resolve,
+    hear: (merchantNumber, keyHash, outcome) => hear(options, resolve, merchantNumber, keyHash, outcome),
     decide: (merchantNumber, keyHash, outcome) => decide(options, merchantNumber, keyHash, outcome),
     learn: async (merchantNumber, claim, news) => {
       await settle(options, merchantNumber, claim, news, 'resolved');
@@ -93,6 +100,22 @@ async function resolveOnce(options: ResolveOptions, merchantNumber: string, keyH
     return undefined;
   }
   return SETTLED.has(await settle(options, merchantNumber, claim, newsOf(resolved), 'resolved', claim.fence)) ? resolved : undefined;
+}
+
+async function hear(
+  options: ResolveOptions,
+  resolve: Resolver['resolve'],
+  merchantNumber: string,
+  keyHash: string,
+  outcome: FinalOutcome,
+): Promise<'final' | 'open' | 'unknown'> {
+  const claim = await options.store.findClaim({ merchantNumber, keyHash });
+  if (!claim) return 'unknown';
+  if (claim.state !== 'final') return (await resolve(merchantNumber, keyHash)) ? 'final' : 'open';
+  if (claim.outcome === outcome) return 'final';
+  const found = findResolved(await options.ask(claim.resolve, merchantNumber, isExpired(claim, options.nowMs(), options.clockAllowanceMs)));
+  if (found && found.outcome !== claim.outcome) await settle(options, merchantNumber, claim, newsOf(found), 'resolved');
+  return 'final';
 }
 
 async function decide(options: ResolveOptions, merchantNumber: string, keyHash: string, outcome: FinalOutcome): Promise<boolean> {
@@ -128,7 +151,7 @@ export const newsOf = ({ outcome, answer, isOriginal }: Resolved): News => ({ ou
 
 /** The fence counts the questions of all processes. */
 async function postpone(options: ResolveOptions, merchantNumber: string, { keyHash, fence }: ClaimView): Promise<void> {
-  await options.store.postpone({ merchantNumber, keyHash, fence, nextAskMs: options.nowMs() + options.pauseMs(fence - 1) });
+  await options.store.postpone({ merchantNumber, keyHash, fence, nextAskMs: options.nowMs() + options.pauseMs(fence) });
 }
 
 /** The outcome is on the disk before the store hears of it, so that a store loss cannot forget what was told (contract.md section 5). */

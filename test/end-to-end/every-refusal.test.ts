@@ -90,7 +90,7 @@ describe('every refusal there is, reached, verified and as documented', { timeou
   let system: System;
   let m2: Sender;
   before(async () => {
-    system = await startSystem({ configure, settings: 'resolve: { clockAllowanceMs: 0, firstMs: 60000 }' });
+    system = await startSystem({ configure, settings: 'resolve: { clockAllowanceMs: 0, scheduleMs: [60000] }' });
     m2 = senderOf(system, MERCHANT_2);
   });
   after(() => system?.dispose());

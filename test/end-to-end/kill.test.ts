@@ -4,7 +4,7 @@ import { runHufu } from '../support/process.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { createOrder, GENEROUS, payOrder, type System, startSystem, untilReady } from '../support/system.ts';
 
-const QUICK = 'resolve: { firstMs: 50, factor: 1, delayMsMax: 1000, clockAllowanceMs: 0 }';
+const QUICK = 'resolve: { scheduleMs: [50], clockAllowanceMs: 0 }';
 const PAYMENTS = 100;
 const AMOUNT_FEN = 100;
 

@@ -66,7 +66,7 @@ async function startWorld(repeatable: boolean): Promise<World> {
   };
   const system = await startSystem({
     rules: RULES,
-    settings: 'resolve: { firstMs: 50, factor: 2, delayMsMax: 1000, clockAllowanceMs: 0 }',
+    settings: 'resolve: { scheduleMs: [50, 50, 100, 200, 400, 800, 1000], clockAllowanceMs: 0 }',
     configure: configure(repeatable),
     core: async (port) => {
       core = await startFakeCore(port, answer);

@@ -21,7 +21,7 @@ describe('what nobody else can tell, an operator decides', { timeout: 120_000 },
   let system: System;
   before(async () => {
     system = await startSystem({
-      settings: 'resolve: { clockAllowanceMs: 0, firstMs: 60000 }',
+      settings: 'resolve: { clockAllowanceMs: 0, scheduleMs: [60000] }',
       configure: (folder) => {
         const file = join(folder, 'operations', 'payments.yaml');
         const text = readFileSync(file, 'utf8');

@@ -5,7 +5,7 @@ import type { MerchantClient } from '../../src/sdk/merchant.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { createOrder, GENEROUS, MERCHANT_1, payOrder, type System, startSystem } from '../support/system.ts';
 
-const QUICK = 'resolve: { firstMs: 50, factor: 2, delayMsMax: 1000, clockAllowanceMs: 0 }';
+const QUICK = 'resolve: { scheduleMs: [50, 50, 100, 200, 400, 800, 1000], clockAllowanceMs: 0 }';
 
 /** Sends the same key until the answer is final; bounded by tries, each of which asks the core. */
 async function until(merchant: MerchantClient, orderNo: string, amountFen: number, isDone: (answer: Answer) => boolean): Promise<Answer> {

@@ -29,7 +29,7 @@ async function openResolver(found: Resolution | (() => Promise<Resolution>), cha
     clockAllowanceMs: 2_000,
     sealAnswer: answers.seal,
     answerMs: 1_000,
-    pauseMs: (count) => 1_000 * (count + 1),
+    pauseMs: (count) => 1_000 * count,
     onAlarm: (alarm) => alarms.push(alarm),
     ...changes,
   };
@@ -228,3 +228,31 @@ test('an operator does not overrule what is final, nor speak of what is not ther
   assert.equal(await resolver.decide(FIRST, 'nobody', 'failed'), true);
   assert.deepEqual(alarms, ['an operator said failed of a key that has succeeded', 'an operator decided about a key that has no claim']);
 });
+
+/** State before, what the core pushed, what it says when asked: what is heard, the outcome that stands, alarms. */
+const HEARD: readonly (readonly [
+  string,
+  'unknown' | 'failed' | 'succeeded',
+  'failed' | 'succeeded',
+  Resolution,
+  string,
+  string | undefined,
+  number,
+])[] = [
+  ['an unknown one', 'unknown', 'succeeded', SUCCEEDED, 'final', 'succeeded', 0],
+  ['an unknown one, and the core takes it back', 'unknown', 'succeeded', { outcome: 'pending', answer: PAID }, 'open', undefined, 0],
+  ['what is known already: nobody is asked', 'succeeded', 'succeeded', FAILED, 'final', 'succeeded', 0],
+  ['success after a failure counts, with an alarm', 'failed', 'succeeded', SUCCEEDED, 'final', 'succeeded', 1],
+  ['a push that the core does not confirm', 'failed', 'succeeded', FAILED, 'final', 'failed', 0],
+  ['failure after a success does not count, with an alarm', 'succeeded', 'failed', FAILED, 'final', 'succeeded', 1],
+];
+for (const [why, before, pushed, found, heard, outcome, alarmed] of HEARD)
+  test(`pushed: ${why}`, async () => {
+    const { resolver, store, claim, alarms } = await openResolver(found);
+    if (before !== 'unknown')
+      await store.settle({ merchantNumber: FIRST, keyHash: 'key-a', admissionId: 'a', epoch: 'e1', nowMs: LATER, outcome: before });
+    assert.equal(await resolver.hear(FIRST, 'key-a', pushed), heard);
+    assert.equal((await claim())?.outcome, outcome);
+    assert.equal(alarms.length, alarmed, alarms.join());
+    assert.equal(await resolver.hear(FIRST, 'nobody', pushed), 'unknown');
+  });

@@ -235,7 +235,7 @@ async function bootProcess(parts: Parts): Promise<TestProcess> {
       instance,
       timeZone: 'Asia/Shanghai',
       idempotency: { answerHours: 24, claimDays: 180 },
-      resolve: { firstMs: 500, factor: 2, delayMsMax: 5_000, clockAllowanceMs: 2_000 },
+      resolve: { scheduleMs: [500, 500, 1_000, 2_000, 4_000, 5_000], clockAllowanceMs: 2_000 },
     },
     keys: { fingerprintKeys: onlyKey(KEY), answerSealKeys: onlyKey(KEY), payerKey: KEY, assertion: assertionKey },
     state,

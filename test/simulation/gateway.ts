@@ -172,9 +172,7 @@ function wireGateway(world: GatewayWorld, disk: Disk, life: Life, state: State):
       timeZone: 'Asia/Shanghai',
       idempotency: { answerHours: 24, claimDays: 180 },
       resolve: {
-        firstMs: 500,
-        factor: 2,
-        delayMsMax: 10_000,
+        scheduleMs: [500, 500, 1_000, 2_000, 4_000, 8_000, 10_000],
         clockAllowanceMs: plant === 'notFoundBeforeExpiry' ? -60_000 : CLOCK_ALLOWANCE_MS,
       },
     },
