@@ -25,7 +25,9 @@ describe('what nobody else can tell, an operator decides', { timeout: 120_000 },
       configure: (folder) => {
         const file = join(folder, 'operations', 'payments.yaml');
         const text = readFileSync(file, 'utf8');
-        writeFileSync(file, text.replace(/(operationId: payments.create\n[\s\S]*?x-hufu:\n)/, '$1        timeoutMs: 3000\n'));
+        const within = (operation: string, timeoutMs: number, before: string) =>
+          before.replace(new RegExp(`(operationId: ${operation}\\n[\\s\\S]*?x-hufu:\\n)`), `$1        timeoutMs: ${timeoutMs}\n`);
+        writeFileSync(file, within('orders.create', 25_000, within('payments.create', 2_000, text)));
       },
     });
   });
@@ -58,12 +60,21 @@ describe('what nobody else can tell, an operator decides', { timeout: 120_000 },
     assert.equal((await run('store', 'status')).stdout, 'open\n');
   });
 
-  test('failed: not while the core may begin it; then its amount is given back, and the journal says who decided', async () => {
-    const row = await payIntoTheDark(700);
-    assert.deepEqual(await daily(), [0, 700]);
+  test('nothing is called failed while the core may begin it', async () => {
+    const merchant = system.merchant(MERCHANT_1);
+    await system.fault({ next: 1, fault: 'executeThenDrop', match: { method: 'POST' } });
+    await assert.rejects(createOrder(merchant, 100), /no order/);
+    const [row] = await listed();
+    assert.ok(row);
     const early = await decide(row, 'failed');
     assert.equal(early.code, 1);
     assert.match(early.stderr, /the core may begin it until /);
+    assert.equal((await decide(row, 'succeeded')).code, 0);
+  });
+
+  test('failed: its amount is given back, and the journal says who decided', async () => {
+    const row = await payIntoTheDark(700);
+    assert.deepEqual(await daily(), [0, 700]);
     const late = await eventually(async () => {
       const ran = await decide(row, 'failed');
       assert.equal(ran.code, 0, ran.stderr);
@@ -74,7 +85,10 @@ describe('what nobody else can tell, an operator decides', { timeout: 120_000 },
     assert.deepEqual(await listed(), []);
     const facts = await Array.fromAsync(readFacts(join(system.directory, 'data', 'journal', 'gateway-1')));
     const decided = facts.filter((fact) => fact.type === 'outcome' && fact.by === 'operator');
-    assert.equal(decided.length, 1);
+    assert.deepEqual(
+      decided.map((fact) => fact.type === 'outcome' && fact.outcome),
+      ['succeeded', 'failed'],
+    );
   });
 
   test('succeeded: at once, and it counts; what is final stays', async () => {

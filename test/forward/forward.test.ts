@@ -87,7 +87,7 @@ test('the assertion says what the contract says, by another library and by the r
     method: 'POST',
     target: '/v1/orders/o1/payments?x=%41',
     key: 'D'.repeat(43),
-    claim: 'k',
+    claim: 'K'.repeat(43),
     digest: sha256(request.body).toString('base64url'),
   });
   const keys = toAssertionKeys([assertionKey.publicKey]);

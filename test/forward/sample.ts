@@ -121,7 +121,7 @@ export function journalled(over: Partial<Journalled> = {}): Journalled {
     operation: pay,
     pathParameters: { orderNo: 'o1' },
     value: asked.value,
-    claim: { keyHash: 'k', fingerprint: 'f', derivedKey: 'D'.repeat(43), expiresAtMs: 1_800_000_030_500 },
+    claim: { keyHash: 'K'.repeat(43), fingerprint: 'f', derivedKey: 'D'.repeat(43), expiresAtMs: 1_800_000_030_500 },
   };
   return { ...sample, ...over } as unknown as Journalled;
 }
