@@ -10,7 +10,7 @@ import { forwardCall, questionCall } from './requests.ts';
 import { classifyResolution, type Resolution } from './resolution.ts';
 
 /** Operations that the gateway answers itself, by id. */
-export type LocalOperations = Readonly<Record<string, (journalled: Journalled) => CoreAnswer>>;
+export type LocalOperations = Readonly<Record<string, (journalled: Journalled) => CoreAnswer | Promise<CoreAnswer>>>;
 
 export type ForwardOptions = {
   readonly core: Core;
@@ -54,7 +54,7 @@ export function createForward(options: ForwardOptions): Forward {
   const forward = async (journalled: Journalled): Promise<Forwarded> => {
     const { operation } = journalled;
     if (operation.answeredBy === 'gateway')
-      return { ...journalled, outcome: 'succeeded', understood: true, answer: answerHere(options.local, journalled) };
+      return { ...journalled, outcome: 'succeeded', understood: true, answer: await answerHere(options.local, journalled) };
     const nowMs = clock.nowMs();
     const expiresAtMs = journalled.claim?.expiresAtMs ?? nowMs + ASSERTION_MS_MAX;
     // The core would refuse it, so sending could only turn "not executed" into "unknown".
@@ -101,7 +101,7 @@ function repeatedOf({ id }: Operation, { outcome, answer, understood, alarm, rea
 
 const unavailable = (cause: string): Refusal => new Refusal('CORE_UNAVAILABLE', { cause, retryAfterSeconds: 1 });
 
-function answerHere(local: LocalOperations, journalled: Journalled): CoreAnswer {
+function answerHere(local: LocalOperations, journalled: Journalled): CoreAnswer | Promise<CoreAnswer> {
   const { id } = journalled.operation;
   const answer = Object.hasOwn(local, id) ? local[id] : undefined;
   if (!answer) throw new TypeError(`no local operation ${id}`);

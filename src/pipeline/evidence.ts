@@ -1,7 +1,7 @@
 import { lengthPrefixed } from '../lib/bytes.ts';
 import type { Journal } from '../ports/journal.ts';
 import { findHeader, HEADER } from '../protocol/headers.ts';
-import type { MerchantKey } from '../protocol/merchant.ts';
+import type { UsedKey } from '../protocol/merchant.ts';
 import type { Admitted, Sealed } from '../protocol/messages.ts';
 
 /** What proves, later and without us, that a merchant asked and what it was told. */
@@ -26,8 +26,8 @@ export const evidenceAad = (of: 'request' | 'answer', requestId: string): Buffer
  */
 export function createEvidence(journal: Journal, sealBase: SealBase): Evidence {
   const noted = new Set<string>();
-  const noteKey = ({ keyid, algorithm, publicKey }: MerchantKey) => {
-    if (noted.has(keyid) || publicKey.type !== 'public') return;
+  const noteKey = ({ keyid, algorithm, publicKey }: UsedKey) => {
+    if (!publicKey || noted.has(keyid)) return;
     const spki = publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
     journal.append({ type: 'key', data: { keyid, algorithm, spki } });
     noted.add(keyid);

@@ -17,7 +17,7 @@ export async function handle(arrived: Arrived, stages: Stages): Promise<Sealed> 
     const routed = stages.route(identified); // method and path -> operation; channel, hours, contract
     reached = routed;
     stages.bound(routed); // a flood of forged signatures must not burn CPU
-    const verified = stages.verify(routed); // signature over the exact bytes
+    const verified = await stages.verify(routed); // signature over the exact bytes
     reached = verified;
     const opened = await stages.open(verified); // decrypt if encrypted; strict JSON, schema, one merchant everywhere
     reached = opened;

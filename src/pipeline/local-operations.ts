@@ -7,12 +7,13 @@ import type { CoreAnswer, Journalled } from '../protocol/messages.ts';
 import type { KeysSeen } from './keys-seen.ts';
 
 /** What the gateway answers itself: these operations pass the same stages, only `forward` is a function of this table. */
-export type LocalOperations = Readonly<Record<string, (journalled: Journalled) => CoreAnswer>>;
+export type LocalOperations = Readonly<Record<string, (journalled: Journalled) => CoreAnswer | Promise<CoreAnswer>>>;
 
 export type LocalOptions = {
   /** The keys that sign answers, as they stand now: the same object until something changes. */
   readonly publication: () => Publication;
   readonly encryptionKeys: readonly PublishedEncryptionKey[];
+  readonly giveWorkingKey: LocalOperations[string];
   /** A merchant has fetched these keys. */
   readonly onFetched: KeysSeen;
 };
@@ -26,6 +27,7 @@ export function createLocalOperations(options: LocalOptions): LocalOperations {
   return {
     'platform.certificates': serialised(options, certificateList),
     'platform.jwks': serialised(options, keySet),
+    'working-keys.create': options.giveWorkingKey,
   };
 }
 

@@ -320,6 +320,25 @@ export const ERROR_TABLE = {
     detail: 'The keyid names no key that is valid now.',
     advice: 'Use the keyid that the operator registered; a retired key no longer works.',
   },
+  WORKING_KEY_UNKNOWN: {
+    status: 401,
+    stage: 'verify',
+    title: 'The working key is not known',
+    outcome: 'unknown',
+    retry: 'fix_request',
+    detail: 'The id names no working key of this merchant that lives and is for this purpose.',
+    advice:
+      'Sign in again with POST /v1/working-keys: keys live a day, the one before a new one ten minutes, and all end when the store is lost.',
+  },
+  MAC_NOT_ALLOWED: {
+    status: 403,
+    stage: 'verify',
+    title: 'A MAC is not enough here',
+    outcome: 'unknown',
+    retry: 'fix_request',
+    detail: 'The operation takes no request that is signed with a working key alone.',
+    advice: 'Sign with your private key. Operations that take a MAC say so in the OpenAPI document (x-hufu, mac: allowed).',
+  },
   TIMESTAMP_SKEW: {
     status: 401,
     stage: 'verify',

@@ -4,6 +4,7 @@ import type { JweKey } from './jwe/key-management.ts';
 import type { CertificateHandles } from './key-handle.ts';
 import type { Channel } from './operation.ts';
 import type { SchemeName } from './scheme-names.ts';
+import type { MAC_ALGORITHM } from './working-key.ts';
 
 /** A request-signing key of a merchant. The record decides algorithm and owner, never the message. */
 export type MerchantKey = {
@@ -18,6 +19,14 @@ export type MerchantKey = {
   readonly notAfterMs: number;
   /** The key belongs to this other environment: it is known only to be told apart, and never verifies. */
   readonly environment?: string;
+};
+
+/** The key that a request was signed with: one of the merchant's, or a working key. */
+export type UsedKey = {
+  readonly keyid: string;
+  readonly algorithm: AlgorithmName | typeof MAC_ALGORITHM;
+  /** Absent for a working key, which proves nothing to others. */
+  readonly publicKey?: KeyObject;
 };
 
 /** A key that answers to a merchant are encrypted to, while notBeforeMs <= now <= notAfterMs. */

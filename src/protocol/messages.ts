@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { ErrorCode } from './errors.ts';
 import type { JweKey } from './jwe/key-management.ts';
-import type { Merchant, MerchantKey } from './merchant.ts';
+import type { Merchant, MerchantKey, UsedKey } from './merchant.ts';
 import type { Channel, Operation } from './operation.ts';
 import type { FinalOutcome, OutcomeKind } from './outcome.ts';
 import type { ReservationEntry, ResolveInputs } from './reservation.ts';
@@ -82,7 +82,7 @@ export type Routed = Identified & {
 
 /** The facts a verified signature established. */
 export type Verified = Routed & {
-  readonly key: MerchantKey;
+  readonly key: UsedKey;
   readonly scheme: SchemeName;
   readonly nonce: string;
   readonly createdAtSeconds: number;

@@ -16,8 +16,9 @@ export function readExtension(operation: Place, report: Report): HufuExtension |
   return undefined;
 }
 
-/** A write that touches accounts or funds: it needs an Idempotency-Key, outcome rules and a way to resolve. */
-export const isGuardedWrite = (method: Method, extension: HufuExtension): boolean => method !== 'GET' && extension.level === 'A2';
+/** A write that the core executes on accounts or funds: it needs an Idempotency-Key, outcome rules and a way to resolve. */
+export const isGuardedWrite = (method: Method, { level, answeredBy }: HufuExtension): boolean =>
+  method !== 'GET' && level === 'A2' && answeredBy === 'core';
 
 /** What the keys of `x-hufu` must fulfil together. */
 export function checkExtension(place: Place, method: Method, extension: HufuExtension, report: Report): void {
@@ -28,7 +29,8 @@ export function checkExtension(place: Place, method: Method, extension: HufuExte
   if (isGuarded && !resolve)
     tellAt(place, 'a write of level A2 needs resolve, or an unknown outcome could never be found out', report, 'key');
   if (isGuarded && limits === undefined) tellAt(place, 'a write of level A2 needs limits: totals, single or none', report, 'key');
-  if (isGuarded && answeredBy === 'gateway') tell('answeredBy', 'the gateway itself answers no writes of level A2');
+  if (answeredBy === 'gateway' && idempotency === 'required')
+    tell('idempotency', 'what the gateway itself answers keeps no claim; repeating it must be harmless by itself');
   if (method === 'GET' && idempotency === 'required') tell('idempotency', 'a GET changes nothing and takes no Idempotency-Key');
   if (method === 'GET' && limits !== undefined && limits !== 'none') tell('limits', 'a GET moves no money, so it has no limits');
   if (method !== 'GET' && level === 'A1') tell('level', 'a write is of level A2; A1 is read only');

@@ -1,5 +1,6 @@
 import type { GatewayConfig } from '../config/schema.ts';
 import type { AnnouncingStore } from '../ports/announcements.ts';
+import type { KeyKeepingStore } from '../ports/working-keys.ts';
 import { openRedisStore } from '../store/redis/store.ts';
 import { openSqliteStore } from '../store/sqlite/store.ts';
 
@@ -9,7 +10,7 @@ const SQLITE = 'sqlite:';
 export function openStore(
   { store, storeTimeoutMs, profile }: Pick<GatewayConfig, 'store' | 'storeTimeoutMs' | 'profile'>,
   onWarning: (line: string) => void,
-): Promise<AnnouncingStore> {
+): Promise<AnnouncingStore & KeyKeepingStore> {
   return store.startsWith(SQLITE)
     ? openSqliteStore({ file: store.slice(SQLITE.length), giveUpMs: storeTimeoutMs })
     : openRedisStore({ url: store, commandTimeoutMs: storeTimeoutMs, production: profile === 'production', onWarning });

@@ -1,6 +1,7 @@
 import type { Standing } from '../admission/admit.ts';
 import { createTokenBuckets } from '../admission/flood.ts';
 import type { GatewayConfig } from '../config/schema.ts';
+import { createWorkingKeys } from '../encryption/working-keys.ts';
 import type { ListenerAuthority } from '../identity/authorities.ts';
 import { identify, type Registers } from '../identity/identify.ts';
 import { checkSignerCertificate, findConnectionCertificate, findConnectionKey } from '../identity/message-signer.ts';
@@ -15,11 +16,15 @@ import { createOpen } from '../pipeline/open.ts';
 import { createRoute } from '../pipeline/route.ts';
 import { createSeal } from '../pipeline/seal.ts';
 import { type Stages, timedStages } from '../pipeline/stages.ts';
+import { createWorkingKeyOperation } from '../pipeline/working-key-operation.ts';
 import type { Core } from '../ports/core.ts';
+import type { WorkingKeyShelf } from '../ports/working-keys.ts';
 import { Refusal } from '../protocol/errors.ts';
 import type { Routed } from '../protocol/messages.ts';
+import { isWorkingKeyid, wrappingKeyOf } from '../protocol/working-key.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
 import { type VerifyOptions, verifySignature } from '../signature/verify.ts';
+import { mayNameWorkingKey, verifyMac } from '../signature/verify-mac.ts';
 import { type Money, wireMoney } from './money.ts';
 import type { State } from './state.ts';
 
@@ -39,7 +44,7 @@ export type Wiring = {
   /** What admission may count on: the store's epoch, and that no operator's change has passed this process by. */
   readonly standing: () => Standing;
   readonly core: Core;
-  readonly state: State;
+  readonly state: State & { readonly workingKeys: WorkingKeyShelf };
   readonly event: Event;
 };
 
@@ -49,6 +54,10 @@ const FLOOD = 'More requests come with this certificate from this address than a
 /** The only place where stages meet their implementations; those that move money are wired in wireMoney. */
 export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly money: Pick<Money, 'sweep' | 'resolver'> } {
   const { config, keyring, encryptionKeys, snapshot, answerKeys, keysSeen, authorities, registers, standing, core, state, event } = wiring;
+  const workingKeys = createWorkingKeys({ shelf: state.workingKeys, sealKeys: keyring.answerSealKeys, nowMs, monotonicMs });
+  const findMacKey = (merchantNumber: string, keyid: string) => workingKeys.find(merchantNumber, keyid, 'mac');
+  const findDecryptionKey = async (keyid: string, merchantNumber: string) =>
+    isWorkingKeyid(keyid) ? wrappingKeyOf(await workingKeys.find(merchantNumber, keyid, 'encryption')) : encryptionKeys.find(keyid);
   const money = wireMoney({
     config,
     keys: keyring,
@@ -57,6 +66,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
     local: createLocalOperations({
       publication: () => answerKeys().publication(nowMs()),
       encryptionKeys: encryptionKeys.published,
+      giveWorkingKey: createWorkingKeyOperation(workingKeys, nowMs),
       onFetched: keysSeen,
     }),
     findOperation: (id) => snapshot().findOperation(id),
@@ -79,9 +89,10 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
       const { keysOf, hosts } = snapshot();
       const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities(), registers(), nowMs());
       const doctor = { platformNames: answerKeys().publication(nowMs()).names, mayTry, keysOf };
-      return verifySignature(routed, { ...keysFor(routed, snapshot()), checkSigner, hosts, nowMs: nowMs(), doctor });
+      const options = { ...keysFor(routed, snapshot()), checkSigner, hosts, nowMs: nowMs(), doctor };
+      return mayNameWorkingKey(routed) ? verifyMac(routed, { ...options, findMacKey }) : verifySignature(routed, options);
     },
-    open: createOpen({ findKey: async (keyid) => encryptionKeys.find(keyid), nowMs }),
+    open: createOpen({ findKey: findDecryptionKey, nowMs }),
     ...money.stages,
     ...createSeal({
       answerKeys,

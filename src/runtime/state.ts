@@ -8,6 +8,7 @@ import type { Announcements } from '../ports/announcements.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { Notes } from '../ports/notes.ts';
 import type { Store } from '../ports/store.ts';
+import type { WorkingKeyShelf } from '../ports/working-keys.ts';
 import { createEpochKeeper, type EpochKeeper, type KeeperOptions } from '../settlement/epoch-keeper.ts';
 import { trackUnforwarded, type Unforwarded } from '../settlement/unforwarded.ts';
 import { createUntilConfirmed, type UntilConfirmed, type UntilConfirmedOptions } from '../settlement/until-confirmed.ts';
@@ -69,7 +70,7 @@ export async function openState(
   keyring: Keyring,
   merchantNumbers: () => readonly string[],
   { log, alarm }: { readonly log: Log; readonly alarm: Event['alarm'] },
-): Promise<State & { readonly announcements: Announcements; readonly notes: Notes }> {
+): Promise<State & { readonly announcements: Announcements; readonly notes: Notes; readonly workingKeys: WorkingKeyShelf }> {
   const { instance, instances } = config;
   const { directory, groupMsMax, groupRecordsMax, segmentBytesMax } = config.journal;
   const onAlarm = (line: string) => alarm(line, { of: 'journal' });
@@ -95,5 +96,5 @@ export async function openState(
     if (left > 0) log.warn({ left }, 'commands to the store are left to the replay of the journal');
     return left;
   };
-  return { ...joined, announcements: store.announcements, notes: store.notes, close };
+  return { ...joined, announcements: store.announcements, notes: store.notes, workingKeys: store.workingKeys, close };
 }

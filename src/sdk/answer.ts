@@ -55,4 +55,8 @@ export type CallRequest = {
   readonly headers?: Readonly<Record<string, string>>;
   /** What goes out encrypted to the gateway: the whole body, or the values at these JSON pointers (`*` for any index). */
   readonly encrypt?: 'body' | readonly string[];
+  /** Under which key it is encrypted: the gateway's public one when left out, or the working key of the day. */
+  readonly encryptUnder?: 'publicKey' | 'workingKey';
+  /** What signs: the private key when left out, or the working key of the day, where the operation allows a MAC. */
+  readonly signWith?: 'privateKey' | 'workingKey';
 };

@@ -3,6 +3,7 @@ import { UserError } from '../lib/user-error.ts';
 import { type AlgorithmName, defaultAlgorithm, findKeyProblem } from '../protocol/algorithms.ts';
 import { type JweKey, jweAlgorithmOf } from '../protocol/jwe/key-management.ts';
 import { keyidOf } from '../protocol/keyid.ts';
+import { MAC_ALGORITHM, wrappingKeyOf } from '../protocol/working-key.ts';
 import type { Answer, CallRequest, WireRequest } from './answer.ts';
 import { createExchange, NoAnswer } from './exchange.ts';
 import { createGatewayKeys } from './gateway-keys.ts';
@@ -17,6 +18,7 @@ import { type SigningKey, signRequest } from './sign-request.ts';
 import { type PinnedKey, thumbprintOf } from './trust.ts';
 import { callUntilFinal, type UntilFinalOptions } from './until-final.ts';
 import { verifyAnswer } from './verify-answer.ts';
+import { createHeldKeys, NotSignedIn } from './working-keys.ts';
 
 /** Who we are, where the gateway is, and whom we trust. All certificates and keys are PEM texts. */
 export type MerchantOptions = TrustOptions & {
@@ -106,9 +108,9 @@ export function createMerchant(options: MerchantOptions): MerchantClient {
   const signing = readSigningKey(options);
   const thumbprint = thumbprintOf(options.certificate);
 
-  const sign = (request: CallRequest, naming: Naming = 'named', nonce = createNonce()): WireRequest => {
+  const sign = (request: CallRequest, naming: Naming = 'named', nonce = createNonce(), by = signing): WireRequest => {
     const unsigned = build[naming](request);
-    const { rawHeaders } = signRequest(unsigned, signing, { createdAtSeconds: Math.floor(now() / 1000), nonce });
+    const { rawHeaders } = signRequest(unsigned, by, { createdAtSeconds: Math.floor(now() / 1000), nonce });
     return { ...unsigned, rawHeaders };
   };
   /** Signs with a fresh nonce and sends; what comes back is not verified yet. */
@@ -121,26 +123,38 @@ export function createMerchant(options: MerchantOptions): MerchantClient {
   const { merchantNumber } = options;
   const ownKeys = readOwnKeys(options);
   const gatewayKey = createGatewayKeys(options, () => call(PLATFORM_CERTIFICATES), now);
+  const held = createHeldKeys((request) => callOnce(request), now);
+  const sealingKey = async ({ encryptUnder }: CallRequest): Promise<JweKey> =>
+    encryptUnder === 'workingKey' ? wrappingKeyOf(await held.current('encryption')) : gatewayKey();
   const seal = async (request: CallRequest, nonce: string): Promise<CallRequest> =>
-    request.encrypt === undefined ? request : sealRequest(request, await gatewayKey(), { merchantNumber, nonce });
+    request?.encrypt === undefined ? request : sealRequest(request, await sealingKey(request), { merchantNumber, nonce });
+  const signer = async (request: CallRequest): Promise<SigningKey> =>
+    request?.signWith === 'workingKey' ? { ...(await held.current('mac')), algorithm: MAC_ALGORITHM } : signing;
+  const findOwnKey = (keyid: string): JweKey | undefined => {
+    const working = held.find(keyid);
+    return working?.purpose === 'encryption' ? wrappingKeyOf(working) : ownKeys.get(keyid);
+  };
   const opening = ({ method, path, idempotencyKey }: CallRequest, nonce: string): OpenBody => {
     const asked = { merchant: merchantNumber ?? '', method, target: path, request: idempotencyKey ?? nonce };
-    return (body, isJose) => openAnswer(body, isJose, asked, (keyid) => ownKeys.get(keyid));
+    return (body, isJose) => openAnswer(body, isJose, asked, findOwnKey);
   };
 
-  const call = async (request: CallRequest): Promise<Answer> => {
+  const callOnce = async (request: CallRequest): Promise<Answer> => {
     try {
       const nonce = createNonce();
-      const sent = rehearse(sign(await seal(request, nonce), 'named', nonce));
+      const sent = rehearse(sign(await seal(request, nonce), 'named', nonce, await signer(request)));
       const received = await exchange.send(sent);
       const findKey = await trust.keysFor(received);
       const verdict = verifyAnswer(received, { request: sent, findKey, thumbprint, nowMs: now() });
       return answerOf(received, verdict, request.idempotencyKey !== undefined, opening(request, nonce));
     } catch (error) {
       if (error instanceof NoAnswer) return answerOfSilence(error.message, error.sent);
+      if (error instanceof NotSignedIn)
+        return { ...answerOfSilence(error.message, false), ...(error.answer.code && { code: error.answer.code }) };
       throw error;
     }
   };
+  const call = held.retrying(callOnce);
   return {
     call,
     platformKeys: trust.fetch,

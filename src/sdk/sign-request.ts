@@ -10,10 +10,15 @@ import {
   serialiseParams,
   signatureBase,
 } from '../protocol/signature-base.ts';
+import { MAC_ALGORITHM, macOf } from '../protocol/working-key.ts';
 import type { WireRequest } from './answer.ts';
 
 /** The key that signs requests; `keyid` as registered with the operator. */
-export type SigningKey = { readonly key: KeyObject; readonly keyid: string; readonly algorithm: AlgorithmName };
+export type SigningKey = {
+  readonly key: KeyObject;
+  readonly keyid: string;
+  readonly algorithm: AlgorithmName | typeof MAC_ALGORITHM;
+};
 
 /** When a request is signed, and what makes it unique: 22 to 64 characters of base64url, never used before. */
 export type SigningMoment = { readonly createdAtSeconds: number; readonly nonce: string };
@@ -42,7 +47,9 @@ export function signRequest(request: WireRequest, signing: SigningKey, moment: S
   const facts = { method: request.method, target: request.target, rawHeaders };
   const lines = components.map((component) => [serialiseComponent(component), findRequestValue(facts, component.name) as string] as const);
   const base = signatureBase(lines, params);
-  const signature = signBytes(signing.algorithm, signing.key, Buffer.from(base, 'latin1'));
+  const bytes = Buffer.from(base, 'latin1');
+  const { algorithm, key } = signing;
+  const signature = algorithm === MAC_ALGORITHM ? macOf(key, bytes) : signBytes(algorithm, key, bytes);
   rawHeaders.push('Signature-Input', `${SIGNATURE_LABEL}=${params}`, 'Signature', `${SIGNATURE_LABEL}=${serialiseByteSequence(signature)}`);
   return { rawHeaders, base };
 }

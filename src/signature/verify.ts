@@ -48,7 +48,7 @@ export function verifySignature(routed: Routed, options: VerifyOptions): Verifie
   const patient: Patient = { routed, scheme: scheme.name, presented, hosts, doctor, nowMs };
   const keys = usableKeys(scheme, patient, options);
   checkTime(patient);
-  const bodyDigest = checkDigest(patient, keys[0] as MerchantKey);
+  const bodyDigest = checkDigest(routed, (digests) => explainDigest(patient, keys[0] as MerchantKey, digests));
   const { signed, record, signature, nonce, createdAtSeconds, content, dialect } = presented;
   const key = keys.find(({ algorithm, publicKey }) => verifyBytes(algorithm, publicKey, signed, signature));
   if (!key) throw new Refusal('SIGNATURE_MISMATCH', { members: explainSignature(patient, keys[0] as MerchantKey) });
@@ -118,7 +118,7 @@ function isOfOneMerchant({ coversMerchant, coversHeaders }: Scheme, { rawHeaders
 }
 
 /** Compares whole seconds, as `created` has no fractions. `expires` is the first moment at which the signature no longer counts. */
-function checkTime({ presented, nowMs }: Patient): void {
+export function checkTime({ presented, nowMs }: Pick<Patient, 'presented' | 'nowMs'>): void {
   const { createdAtSeconds, expiresAtSeconds } = presented;
   const nowSeconds = Math.floor(nowMs / 1000);
   const isExpired = expiresAtSeconds !== undefined && nowSeconds >= expiresAtSeconds;
@@ -130,9 +130,12 @@ function checkTime({ presented, nowMs }: Patient): void {
 /**
  * Compares Content-Digest with the body, also one that is sent without need, and gives the body's SHA-256.
  * A body that is not the signed one is SIGNATURE_MISMATCH: what was signed did not arrive. DIGEST_MISMATCH is for a field that proves nothing.
+ * @param explain public members about a body that is not the signed one
  */
-function checkDigest(patient: Patient, key: MerchantKey): Buffer {
-  const { rawHeaders, body } = patient.routed;
+export function checkDigest(
+  { rawHeaders, body }: Routed,
+  explain: (digests: readonly Digest[]) => Readonly<Record<string, unknown>>,
+): Buffer {
   const bodyDigest = sha256(body);
   const field = findFieldValue(rawHeaders, HEADER.contentDigest);
   // With a body the coverage has made sure that there is one.
@@ -143,7 +146,7 @@ function checkDigest(patient: Patient, key: MerchantKey): Buffer {
     throw new Refusal('DIGEST_MISMATCH', { detail: 'Content-Digest has no canonically spelled value for sha-256 or sha-512.' });
   }
   if (result === 'different') {
-    const members = explainDigest(patient, key, digests);
+    const members = explain(digests);
     throw new Refusal('SIGNATURE_MISMATCH', { detail: 'The body is not the one that Content-Digest was computed over.', members });
   }
   return bodyDigest;

@@ -1,11 +1,9 @@
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { sha256 } from '../../src/lib/bytes.ts';
 import type { LimitRule } from '../../src/protocol/merchant.ts';
 import type { Opened } from '../../src/protocol/messages.ts';
 import type { Operation } from '../../src/protocol/operation.ts';
 
 const NONE = () => [];
-const publicKey = createPublicKey(generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }));
 
 export const PAY: Operation = {
   id: 'payments.create',
@@ -105,7 +103,7 @@ export function paymentOf(changes: Partial<Opened> = {}, rules = RULES): Opened 
     },
     operation: PAY,
     pathParameters: { orderNo: 'A-1' },
-    key: { keyid: 'k', algorithm: 'ed25519', publicKey, merchantNumbers: [], notBeforeMs: 0, notAfterMs: 1 },
+    key: { keyid: 'k', algorithm: 'ed25519' },
     nonce: `nonce-${counter}`,
     createdAtSeconds: 0,
     scheme: 'rfc9421',

@@ -152,6 +152,7 @@ describe('every refusal there is, reached, verified and as documented', { timeou
 
   const one = async (): Promise<Told> => ask(senderOf(system, MERCHANT_1), order(senderOf(system, MERCHANT_1)));
 
+  const byMac = (target: string) => ask(m2, get(m2, target, { params: { keyid: `"wk-${'A'.repeat(22)}"` } }));
   const CLOSE = '/v1/orders/any/close';
   const close = (body: string, key?: string) => ask(m2, post(m2, CLOSE, { body, ...(key !== undefined && { key }) }));
   const sealedReason = (key: string): string =>
@@ -203,6 +204,8 @@ describe('every refusal there is, reached, verified and as documented', { timeou
     ['SIGNATURE_MISMATCH', () => ask(m2, order(m2), { target: '/v1/orders?a=1' }), 'another target than was signed'],
     ['DIGEST_MISMATCH', () => ask(m2, header('Content-Digest', 'md5=:AAAAAAAAAAAAAAAAAAAAAA==:')), 'a digest that proves nothing'],
     ['KEY_UNKNOWN', () => params({ keyid: '"nobody"' }), 'a keyid that nobody has'],
+    ['WORKING_KEY_UNKNOWN', () => byMac('/v1/orders/any'), 'a working key that nobody was given'],
+    ['MAC_NOT_ALLOWED', () => byMac('/v1/platform-certificates'), 'a MAC where a signature is wanted'],
     ['TIMESTAMP_SKEW', () => ask(m2, order(m2, { createdAtSeconds: 0 })), 'created in 1970'],
     ['IDEMPOTENCY_KEY_REQUIRED', () => ask(m2, header('Idempotency-Key', 'not a key')), 'a key with spaces'],
     ['BODY_INVALID', () => ask(m2, order(m2, { body: '{"orderNo":"A","orderNo":"B"}' })), 'a name twice'],

@@ -83,7 +83,7 @@ export async function askFaulty(sender: Sender, { bytes, request }: Wire, fault:
       registers,
       standing: state.keeper.standing,
       core,
-      state,
+      state: { ...state, workingKeys: store.workingKeys },
       event,
     });
     const body = bytes.subarray(bytes.indexOf('\r\n\r\n') + 4);

@@ -30,7 +30,7 @@ test('the evidence of a request: who signed what, with which key and certificate
   assert.equal(evidence.appendRequest(admitted), 2);
   assert.deepEqual(sealed, [['request', admitted.signatureBase, 'r1']]);
   const [key, entry] = journal.entries;
-  const spki = admitted.key.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+  const spki = admitted.key.publicKey?.export({ type: 'spki', format: 'der' }).toString('base64');
   assert.deepEqual(key, { type: 'key', data: { keyid: 'kid', algorithm: 'ed25519', spki } });
   assert.equal(evidence.appendRequest(admitted), 3, 'its key is noted once');
   assert.deepEqual(entry, {

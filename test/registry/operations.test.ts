@@ -378,6 +378,7 @@ test('the shipped document has no mistake, and its operations are what they say'
       'accounts.balance GET /v1/accounts/{accountNo}/balance A2 none none',
       'platform.certificates GET /v1/platform-certificates A1 none none',
       'platform.jwks GET /v1/jwks A1 none none',
+      'working-keys.create POST /v1/working-keys A2 none none',
       'executions.get GET /v1/executions/{derivedKey} A2 none none',
     ],
   );
@@ -430,7 +431,7 @@ test('a schema may contain itself where the value goes deeper, and not otherwise
 
 test('two documents may not share an operation', async (t) => {
   const { problems } = await load(t, PAYMENTS, PAYMENTS);
-  assert.equal(problems.filter(({ message }) => message.includes('is used twice')).length, 8);
+  assert.equal(problems.filter(({ message }) => message.includes('is used twice')).length, 9);
 });
 
 test('closing is asked of the branch, or of the object around its branches', async (t) => {

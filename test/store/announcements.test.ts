@@ -6,12 +6,13 @@ import { openRedisStore } from '../../src/store/redis/store.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { startRedis } from '../support/redis.ts';
 import { announcementContract } from './contract-announcements.ts';
+import { workingKeyContract } from './contract-working-keys.ts';
 
 const redis = await startRedis();
 after(redis.dispose);
 let opened = 0;
 
-announcementContract('SQLite', async () => {
+const openSqlite = async () => {
   const directory = await mkdtemp(join(tmpdir(), 'hufu-store-'));
   const store = await openSqliteStore({ file: join(directory, 'store.db') });
   const dispose = async () => {
@@ -19,10 +20,15 @@ announcementContract('SQLite', async () => {
     await rm(directory, { recursive: true });
   };
   return { store, dispose };
-});
+};
 
-announcementContract('redis', async () => {
+const openRedis = async () => {
   opened += 1;
   const store = await openRedisStore({ url: redis.url, prefix: `${redis.prefix}${opened}:`, commandTimeoutMs: 5000 });
   return { store, dispose: store.close };
-});
+};
+
+announcementContract('SQLite', openSqlite);
+announcementContract('redis', openRedis);
+workingKeyContract('SQLite', openSqlite);
+workingKeyContract('redis', openRedis);

@@ -8,6 +8,8 @@ export type Names = {
   readonly slot: (merchantNumber: string) => string;
   /** The epoch in which a slot is open. */
   readonly slotEpoch: (merchantNumber: string) => string;
+  /** String of a merchant's working keys. */
+  readonly workingKeys: (merchantNumber: string) => string;
   /** Hash of all announcements by version, with the version itself and the latest of each subject. */
   readonly announcements: string;
   /** Hash of what each instance has acknowledged. */
@@ -24,6 +26,7 @@ export function namesUnder(prefix: string): Names {
     merchants: `${prefix}merchants`,
     slot,
     slotEpoch: (merchantNumber) => `${slot(merchantNumber)}:epoch`,
+    workingKeys: (merchantNumber) => `${slot(merchantNumber)}:working-keys`,
     announcements: `${prefix}announcements`,
     acknowledgements: `${prefix}acknowledgements`,
     notes: (topic) => `${prefix}notes:${topic}`,

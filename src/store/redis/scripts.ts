@@ -19,6 +19,7 @@ const NAMES = [
   'report',
   'open-epoch',
   'announce',
+  'replace',
 ] as const;
 
 export type ScriptName = (typeof NAMES)[number];

@@ -1,5 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { AnnouncingStore } from '../../ports/announcements.ts';
+import type { KeyKeepingStore } from '../../ports/working-keys.ts';
 import { readRedisAddress } from './address.ts';
 import { announcementCommands } from './announcements.ts';
 import { openConnection } from './connection.ts';
@@ -8,6 +9,7 @@ import { namesUnder } from './names.ts';
 import { noteCommands } from './notes.ts';
 import { createReplicaCheck } from './replicas.ts';
 import { slotCommands } from './slot.ts';
+import { workingKeyCommands } from './working-keys.ts';
 
 const COMMAND_TIMEOUT_MS = 500;
 const CONNECT_TIMEOUT_MS = 1000;
@@ -36,7 +38,7 @@ export type RedisStoreOptions = {
  * Opening does not fail while the server is away: every command then rejects with StoreUnavailable at once, and the
  * connection comes back by itself. It throws a UserError for a bad address, refused credentials, a server that evicts, and in production for replicas that need not follow.
  */
-export async function openRedisStore(options: RedisStoreOptions): Promise<AnnouncingStore> {
+export async function openRedisStore(options: RedisStoreOptions): Promise<AnnouncingStore & KeyKeepingStore> {
   const { prefix, ...address } = readRedisAddress(options.url);
   const names = namesUnder(options.prefix ?? prefix ?? PREFIX);
   const watch = watchEpoch(names, options.production ? createReplicaCheck(options.onWarning ?? (() => undefined)) : undefined);
@@ -56,6 +58,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Announ
     ...epochCommands(connection, names, watch),
     announcements: announcementCommands(connection, names, server),
     notes: noteCommands(connection, names),
+    workingKeys: workingKeyCommands(connection, names),
     close: connection.close,
   };
 }

@@ -1,5 +1,5 @@
 /** Raised with every change of the tables; a file of another version is not opened. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Facts beside what is decided; made also in a file that is older than they are. */
 export const NOTES = `
@@ -52,6 +52,8 @@ CREATE TABLE announcement (version INTEGER PRIMARY KEY, topic TEXT NOT NULL, kin
   actor TEXT NOT NULL, reason TEXT NOT NULL, atMs INTEGER NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, restored INTEGER NOT NULL) STRICT;
 CREATE INDEX announcementSubject ON announcement (topic, subject, atMs);
 CREATE TABLE acknowledgement (instance TEXT PRIMARY KEY, version INTEGER NOT NULL, problem TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE workingKey (merchant TEXT PRIMARY KEY, keys TEXT NOT NULL, untilMs INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX workingKeyUntil ON workingKey (untilMs);
 
 PRAGMA user_version = ${SCHEMA_VERSION};
 `;

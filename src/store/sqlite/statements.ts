@@ -49,6 +49,9 @@ const SQL = {
   openSlot: 'INSERT OR REPLACE INTO slot VALUES (?, ?)',
   closeSlots: 'UPDATE slot SET epoch = NULL',
 
+  findWorkingKeys: 'SELECT keys FROM workingKey WHERE merchant = ?',
+  putWorkingKeys: 'INSERT OR REPLACE INTO workingKey VALUES (?, ?, ?)',
+
   announcementVersion: 'SELECT max(version) AS version FROM announcement',
   announcementsSince: `SELECT version, kind, subject, actor, reason, atMs, before, after, restored FROM announcement
     WHERE version > ? ORDER BY version`,

@@ -2,6 +2,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/user-error.ts';
 import type { AnnouncingStore } from '../../ports/announcements.ts';
 import { StoreUnavailable } from '../../ports/store.ts';
+import type { KeyKeepingStore } from '../../ports/working-keys.ts';
 import { announcementCommands } from './announcements.ts';
 import { decisions, epochs, questions } from './commands.ts';
 import { readEpoch } from './epoch.ts';
@@ -11,6 +12,7 @@ import { noteCommands } from './notes.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 import { createSweeper, type Sweeper } from './sweep.ts';
 import { createTransactions } from './transactions.ts';
+import { workingKeyCommands } from './working-keys.ts';
 
 export type SqliteOptions = {
   readonly file: string;
@@ -31,7 +33,11 @@ const BUSY_TIMEOUT_MS_MAX = 50;
  *
  * Throws a UserError for a file that cannot be used, StoreUnavailable when other processes are opening it for too long.
  */
-export async function openSqliteStore({ file, busyTimeoutMs = 10, giveUpMs = 1000 }: SqliteOptions): Promise<AnnouncingStore> {
+export async function openSqliteStore({
+  file,
+  busyTimeoutMs = 10,
+  giveUpMs = 1000,
+}: SqliteOptions): Promise<AnnouncingStore & KeyKeepingStore> {
   const timeoutMs = Math.min(busyTimeoutMs, BUSY_TIMEOUT_MS_MAX);
   let former: Access = await openFirst(file, timeoutMs, giveUpMs);
   let current: Access | undefined = former;
@@ -56,6 +62,7 @@ export async function openSqliteStore({ file, busyTimeoutMs = 10, giveUpMs = 100
     ...epochs(transactions),
     announcements: announcementCommands(transactions),
     notes: noteCommands(transactions),
+    workingKeys: workingKeyCommands(transactions),
     epoch: async () => {
       if (!isPresent()) attempt(reconnect);
       return { state: await transactions.read(({ statements, identity }) => readEpoch(statements, identity.text)) };

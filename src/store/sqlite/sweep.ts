@@ -16,6 +16,7 @@ const EXPIRED = {
   claim: ['merchant, keyHash', "state = 'final' AND keepUntilMs <= ?1"],
   reservation: ['merchant, admissionId', "state <> 'open' AND keepUntilMs <= ?1"],
   total: ['merchant, counter', 'reserved = 0 AND windowEndsMs <= ?1'],
+  workingKey: ['merchant', 'untilMs <= ?1'],
 } as const;
 
 const DROP_ANSWERS = `UPDATE claim SET answer = NULL, answerUntilMs = NULL WHERE (merchant, keyHash) IN
