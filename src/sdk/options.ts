@@ -61,6 +61,15 @@ const isAlgorithm: Check = (value) => (isAlgorithmName(value) ? undefined : `mus
 const isKeyid: Check = (value) =>
   typeof value === 'string' && /^[\x20-\x7e]+$/.test(value) ? undefined : 'must be text of printable ASCII, as registered';
 
+/** A list that a program kept as JSON; what is in it is checked where it is used. */
+const isKeptList: Check = (value) => {
+  const { keys, retired, fetchedAtMs } = (value ?? {}) as Record<string, unknown>;
+  const isList = Array.isArray(keys) && Array.isArray(retired) && Number.isFinite(fetchedAtMs);
+  return isList ? undefined : 'must be what `onPlatformKeys` gave, read back from JSON';
+};
+
+const isFunction: Check = (value) => (typeof value === 'function' ? undefined : `must be a function, found ${nameOf(value)}`);
+
 /** What each option must be. A caller in JavaScript has no compiler to tell; and without `authority` Node would trust every public one. */
 const REQUIRED: Readonly<Record<string, Check>> = {
   url: isText,
@@ -76,6 +85,8 @@ const OPTIONAL: Readonly<Record<string, Check>> = {
   algorithm: isAlgorithm,
   platformAuthority: isCertificate,
   platformName: isText,
+  keptPlatformKeys: isKeptList,
+  onPlatformKeys: isFunction,
   timeoutMs: isInteger(1, 2 ** 31 - 1),
   answerBytesMax: isInteger(1, 2 ** 31 - 1),
 };

@@ -56,6 +56,8 @@ describe('options that cannot be right', () => {
     ['a number for a number', () => ({ merchantNumber: 800000000000001 }), /^`merchantNumber` must be text, found number$/],
     ['a timeout as text', () => ({ timeoutMs: '30000' }), /^`timeoutMs` must be an integer from 1 to /],
     ['a timeout that Node takes for 1 ms', () => ({ timeoutMs: 2 ** 31 }), /^`timeoutMs` must be an integer from 1 to /],
+    ['a kept list of another shape', () => ({ keptPlatformKeys: {} }), /^`keptPlatformKeys` must be what `onPlatformKeys` gave/],
+    ['no function', () => ({ onPlatformKeys: 'keys.json' }), /^`onPlatformKeys` must be a function, found string$/],
     ['nobody to trust', () => ({ platformAuthority: undefined }), /^give `platformAuthority` or `trustedKeys`/],
     ['nobody to trust, in a list', () => ({ platformAuthority: undefined, trustedKeys: [] }), /^give `platformAuthority` or `trustedKeys`/],
   ];
