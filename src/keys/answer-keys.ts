@@ -112,7 +112,8 @@ function createView(held: readonly HeldKey[], retired: readonly string[], nowMs:
     publication: {
       certificates: published,
       names: published.flatMap(({ keyid, serial }) => [keyid, serial]),
-      retired: [...retired, ...having('retired').map(({ signer }) => signer.keyid)],
+      // Said for ever, so never of a certificate that has only run out: it may be renewed under the same name.
+      retired: [...retired, ...held.filter(({ written }) => keyStateAt(written, nowMs) === 'retired').map(({ signer }) => signer.keyid)],
     },
   };
 }
