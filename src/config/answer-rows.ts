@@ -1,4 +1,4 @@
-import { ALGORITHM_NAMES } from '../protocol/algorithms.ts';
+import { HTTP_ALGORITHM_NAMES } from '../protocol/algorithms.ts';
 import { KEY_STATES } from '../protocol/answer-key.ts';
 import { moment } from './plan-schema.ts';
 import { choice, entry, integer, list, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
@@ -13,7 +13,7 @@ const ANSWER_KEY = entry({
   certificate: path(REQUIRED, 'PEM certificate, relative to certificatesDirectory'),
   key: path(REQUIRED, 'PEM private key, relative to certificatesDirectory; readable by its owner only'),
   algorithm: choice(
-    ALGORITHM_NAMES as [(typeof ALGORITHM_NAMES)[number]],
+    HTTP_ALGORITHM_NAMES as [(typeof HTTP_ALGORITHM_NAMES)[number]],
     OPTIONAL,
     'the one algorithm it signs with; default: rsa-v1_5-sha256 for RSA, else what the key is for',
   ),

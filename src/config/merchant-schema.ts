@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ALGORITHM_NAMES } from '../protocol/algorithms.ts';
+import { ALGORITHM_NAMES, HTTP_ALGORITHM_NAMES } from '../protocol/algorithms.ts';
 import { KEY_SOURCES } from '../protocol/merchant.ts';
 import { SCHEME_NAMES } from '../protocol/scheme-names.ts';
 import { moment } from './plan-schema.ts';
@@ -133,6 +133,29 @@ export const MERCHANT = entry({
         { id: text(OPTIONAL, /^[0-9]{1,32}$/, 'digits (in quotes)', 'app_id or merId that its forms name; default: the merchant number') },
         'Sorted form fields of Alipay v2 and UnionPay (银联).',
       ),
+      jws: section(
+        {
+          profile: choice(
+            ['obie-3.1.3', 'obie-3.1.4'],
+            'obie-3.1.4',
+            'form of x-jws-signature in requests and answers: obie-3.1.3 signs the bytes of the body (b64: false), obie-3.1.4 their base64url',
+          ),
+          issuer: text(
+            OPTIONAL,
+            /^[!-~ ]{1,255}$/,
+            'printable ASCII',
+            'the only http://openbanking.org.uk/iss of its requests; needed for jws-obie',
+          ),
+          trustAnchor: text(
+            'openbanking.org.uk',
+            /^[!-~]{1,255}$/,
+            'a host name',
+            'the only http://openbanking.org.uk/tan, of requests and answers',
+          ),
+          answerIssuer: text('hufu', /^[!-~ ]{1,255}$/, 'printable ASCII', 'http://openbanking.org.uk/iss of our answers'),
+        },
+        'JWS form (jws and jws-obie).',
+      ),
     },
     'What the schemes of `signatures` need to know.',
   ),
@@ -151,7 +174,7 @@ export const MERCHANT = entry({
   answers: section(
     {
       algorithm: choice(
-        ALGORITHM_NAMES as [(typeof ALGORITHM_NAMES)[number]],
+        HTTP_ALGORITHM_NAMES as [(typeof HTTP_ALGORITHM_NAMES)[number]],
         'ecdsa-p256-sha256',
         'algorithm of our signatures for it; one of `answers.keys` must be able to do it',
       ),

@@ -73,6 +73,7 @@ const JWS_ALGORITHM: Readonly<Record<AlgorithmName, string>> = {
   'ecdsa-p256-sha256': 'ES256',
   'ecdsa-p384-sha384': 'ES384',
   ed25519: 'EdDSA',
+  'rsa-pss-sha256': 'PS256',
 };
 
 const keySet: Make = ({ certificates }, encryptionKeys) => ({

@@ -22,8 +22,13 @@ export async function answerInScheme(
   nowMs: number,
 ): Promise<SchemeForm> {
   const { bound, signAnswer, wrapAnswer } = schemeOf(verified.scheme);
-  const { operation, dialect, bodyDigest } = verified;
-  const facts = { status: answer.status, nowMs, operationId: operation.id, ...(dialect !== undefined && { dialect }), findSigner };
+  const { operation, dialect, bodyDigest, requestId, nonce, merchant } = verified;
+  const { signatureOptions, answerAlgorithm } = merchant;
+  const facts = {
+    ...{ status: answer.status, contentType: answer.contentType, nowMs, findSigner },
+    ...{ operationId: operation.id, requestId, nonce, signatureOptions, answerAlgorithm },
+    ...(dialect !== undefined && { dialect }),
+  };
   const wrapped = await wrapAnswer?.({ ...facts, body: answer.body });
   const body = wrapped ?? answer.body;
   return {

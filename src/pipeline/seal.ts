@@ -51,7 +51,9 @@ const schemeSigners =
   (keys: Keys, number: string, hint: KeyHint | undefined, nowMs: number) =>
   (algorithm: AlgorithmName): AnswerSigner | undefined => {
     const key = keys.choose({ number, answerAlgorithm: algorithm }, hint && { ...hint, algorithm }, nowMs);
-    return key && { signer: key.signer, serialNumber: key.certificate.serial, alipaySerial: key.certificate.alipaySerial };
+    if (!key) return undefined;
+    const { serial: serialNumber, alipaySerial, pem } = key.certificate;
+    return { signer: key.signer, serialNumber, alipaySerial, pem };
   };
 
 async function sign(options: SealOptions, reached: Reached | Settled, reply: Reply, onBase?: (base: string) => void): Promise<Sealed> {

@@ -9,12 +9,14 @@ type Row = {
 };
 
 const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 64 };
+const PSS_OF_JWS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
 const PKCS1 = { padding: constants.RSA_PKCS1_PADDING };
 const RAW = { dsaEncoding: 'ieee-p1363' };
 
 /**
- * The five HTTP signature algorithms of RFC 9421 section 3.3. Nothing outside this table enumerates algorithms.
- * ECDSA signatures are raw r||s (sections 3.3.4 and 3.3.5), RSA-PSS has a salt of 64 octets (3.3.1).
+ * The five HTTP signature algorithms of RFC 9421 section 3.3, and PS256 of JWS (RFC 7518 section 3.5), whose salt is as long as its hash.
+ * Nothing outside this table enumerates algorithms. ECDSA signatures are raw r||s (sections 3.3.4 and 3.3.5), RSA-PSS has a salt of
+ * 64 octets (3.3.1).
  */
 const TABLE = {
   'rsa-v1_5-sha256': { keyType: 'rsa', digest: 'sha256', options: PKCS1 },
@@ -22,10 +24,13 @@ const TABLE = {
   'ecdsa-p256-sha256': { keyType: 'ec', curve: 'prime256v1', digest: 'sha256', signatureBytes: 64, options: RAW },
   'ecdsa-p384-sha384': { keyType: 'ec', curve: 'secp384r1', digest: 'sha384', signatureBytes: 96, options: RAW },
   ed25519: { keyType: 'ed25519', digest: null, signatureBytes: 64, options: {} },
+  'rsa-pss-sha256': { keyType: 'rsa', digest: 'sha256', options: PSS_OF_JWS },
 } as const satisfies Record<string, Row>;
 
 export type AlgorithmName = keyof typeof TABLE;
 export const ALGORITHM_NAMES = Object.keys(TABLE) as AlgorithmName[];
+/** Those that an HTTP message signature may have. */
+export const HTTP_ALGORITHM_NAMES: readonly AlgorithmName[] = ALGORITHM_NAMES.filter((name) => name !== 'rsa-pss-sha256');
 
 const rows: ReadonlyMap<string, Row> = new Map(Object.entries(TABLE));
 const row = (name: AlgorithmName): Row => rows.get(name) as Row;
@@ -48,7 +53,7 @@ export function findKeyProblem(name: AlgorithmName, key: KeyObject): string | un
   return undefined;
 }
 
-/** The algorithm a key gets when its record names none. Throws for a key that none of the five can use. */
+/** The algorithm a key gets when its record names none. Throws for a key that none of them can use. */
 export function defaultAlgorithm(key: KeyObject): AlgorithmName {
   const name = ALGORITHM_NAMES.find((candidate) => findKeyProblem(candidate, key) === undefined);
   if (!name) throw new TypeError(`no signature algorithm for a key of type ${key.asymmetricKeyType ?? key.type}`);

@@ -88,6 +88,18 @@ export type LimitRule = RateRule | ConcurrencyRule | AmountRule | TotalRule;
 /** Where the key of a request's signature may come from: a registered key, the certificate of the connection, or a certificate in the message. */
 export const KEY_SOURCES = ['registered', 'connection', 'message'] as const;
 export type KeySource = (typeof KEY_SOURCES)[number];
+/** What a merchant's x-jws-signature looks like. */
+export type JwsOptions = {
+  /** `obie-3.1.3`: the payload is signed as it is (`b64: false`); `obie-3.1.4`: encoded, and no `b64`. */
+  readonly profile: 'obie-3.1.3' | 'obie-3.1.4';
+  /** `iss` that its requests name; without it they may name none. */
+  readonly issuer?: string | undefined;
+  /** `tan` of its requests and of our answers. */
+  readonly trustAnchor: string;
+  /** `iss` of our answers. */
+  readonly answerIssuer: string;
+};
+
 /** What schemes need to know about a merchant, by scheme. */
 export type SignatureOptions = {
   /** `mchid` that requests name instead of the merchant number. */
@@ -96,6 +108,7 @@ export type SignatureOptions = {
   readonly 'alipay-v3': { readonly appId?: string | undefined };
   /** `app_id` or `merId` that forms name instead of the merchant number. */
   readonly 'sorted-rsa2': { readonly id?: string | undefined };
+  readonly jws: JwsOptions;
 };
 
 export type Merchant = {

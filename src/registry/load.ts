@@ -70,6 +70,9 @@ function distinct(problems: readonly ConfigurationProblem[]): ConfigurationProbl
   return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
 }
 
+const keyWords = (algorithms: readonly AlgorithmName[]): string =>
+  algorithms.map((name) => (name.startsWith('rsa-') ? 'an RSA key' : 'a P-256 key')).join(' and ');
+
 /** Whether one of our keys can sign with the algorithm that each merchant wants. Keys that cannot be read are told elsewhere. */
 function checkAnswerAlgorithms(config: GatewayConfig, { byNumber, sources }: Merchants, report: Report): void {
   const current = config.answers.keys.filter((row) => keyStateAt(row, Date.now()) === 'current');
@@ -85,7 +88,12 @@ function checkAnswerAlgorithms(config: GatewayConfig, { byNumber, sources }: Mer
     const source = sources.get(number) as NonNullable<ReturnType<typeof sources.get>>;
     const unable = [...signatures].find((name) => SCHEME_ANSWERS[name].some((algorithm) => !able.has(algorithm)));
     if (unable)
-      report(source.problem(['signatures'], `answers under ${unable} need an RSA key, and answers.keys in gateway.yaml has none`));
+      report(
+        source.problem(
+          ['signatures'],
+          `answers under ${unable} need ${keyWords(SCHEME_ANSWERS[unable])}, and answers.keys in gateway.yaml has none`,
+        ),
+      );
     if (!able.has(answerAlgorithm))
       report(source.problem(['answers', 'algorithm'], `no current key of answers.keys in gateway.yaml signs with ${answerAlgorithm}`));
   }

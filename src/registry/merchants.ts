@@ -71,6 +71,10 @@ function compileMerchant(written: MerchantFile, source: YamlFile, { plans, opera
     report(source.problem(['plan'], `there is no plan ${describe(written.plan)}${hint(written.plan, [...plans.keys()])}`));
   if (written.keys.length === 0 && written.keySources.every((from) => from === 'registered'))
     report(source.problem(['keys'], 'keys: name at least one key, or say in keySources where else its keys come from'));
+  if (written.signatures.includes('jws-obie') && written.signatureOptions.jws.issuer === undefined)
+    report(source.problem(['signatures'], 'jws-obie needs signatureOptions.jws.issuer: name the one iss that its requests have'));
+  if (written.signatures.includes('cms') && !written.keySources.includes('message'))
+    report(source.problem(['signatures'], 'cms brings its certificate in the message: add message to keySources'));
   for (const [index, id] of (written.operations ?? []).entries()) {
     if (operations && !operations.has(id)) report(source.problem(['operations', index], unknownOperation(id, operations)));
   }

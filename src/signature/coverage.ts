@@ -52,8 +52,11 @@ function requiredBy({ body, rawHeaders }: SignedMessage): string[] {
   return [...ALWAYS, ...(body.length > 0 ? WITH_BODY : []), ...whenSent];
 }
 
-/** Host and target make `@target-uri`, so both must be plain: exactly one known Host, an origin-form target. */
-function checkHost({ rawHeaders, target }: SignedMessage, hosts: ReadonlySet<string>): void {
+/**
+ * Host and target make `@target-uri`, so both must be plain: exactly one known Host, an origin-form target; and no header that decides is
+ * sent twice. Throws HTTP_INVALID.
+ */
+export function checkHost({ rawHeaders, target }: SignedMessage, hosts: ReadonlySet<string>): void {
   for (const name of SENT_ONCE) {
     if (allHeaders(rawHeaders, name).length > 1) throw new Refusal('HTTP_INVALID', { detail: `${name} is sent more than once.` });
   }

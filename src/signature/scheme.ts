@@ -20,16 +20,25 @@ export type AnswerSigner = {
   /** Serial number of its certificate, upper-case hexadecimal, and the same as Alipay computes it. */
   readonly serialNumber: string;
   readonly alipaySerial: string;
+  /** The certificate itself. */
+  readonly pem: string;
 };
 
 /** An answer as a scheme signs it. */
 export type SchemeAnswer = {
   readonly status: number;
+  readonly contentType: string;
   readonly body: Buffer;
   readonly nowMs: number;
   readonly operationId: string;
   /** Which of the scheme's forms the request had, where it has several. */
   readonly dialect?: string;
+  readonly requestId: string;
+  /** Of the request, as it is remembered (see nonceOf). */
+  readonly nonce: string;
+  /** What is agreed with the merchant that is answered. */
+  readonly signatureOptions: Merchant['signatureOptions'];
+  readonly answerAlgorithm: AlgorithmName;
   /** The first of our keys for an algorithm; `hufu check` has made sure of those in SCHEME_ANSWERS. */
   readonly findSigner: (algorithm: AlgorithmName) => AnswerSigner | undefined;
 };

@@ -2,6 +2,8 @@ import { Refusal } from '../protocol/errors.ts';
 import type { SchemeName } from '../protocol/scheme-names.ts';
 import type { Scheme, SchemeRequest } from './scheme.ts';
 import { ALIPAY_V3 } from './schemes/alipay-v3.ts';
+import { CMS } from './schemes/cms.ts';
+import { JWS, JWS_OBIE } from './schemes/jws.ts';
 import { RFC9421 } from './schemes/rfc9421.ts';
 import { SORTED_RSA2 } from './schemes/sorted-rsa2.ts';
 import { WECHATPAY_V3 } from './schemes/wechatpay-v3.ts';
@@ -12,6 +14,9 @@ const SCHEMES: Readonly<Record<SchemeName, Scheme>> = {
   'wechatpay-v3': WECHATPAY_V3,
   'alipay-v3': ALIPAY_V3,
   'sorted-rsa2': SORTED_RSA2,
+  jws: JWS,
+  'jws-obie': JWS_OBIE,
+  cms: CMS,
 };
 const ALL: readonly Scheme[] = Object.values(SCHEMES);
 

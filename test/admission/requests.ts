@@ -98,7 +98,12 @@ export function paymentOf(changes: Partial<Opened> = {}, rules = RULES): Opened 
       rules,
       keySources: new Set(['registered']),
       signatures: new Set(['rfc9421']),
-      signatureOptions: { 'wechatpay-v3': {}, 'alipay-v3': {}, 'sorted-rsa2': {} },
+      signatureOptions: {
+        'wechatpay-v3': {},
+        'alipay-v3': {},
+        'sorted-rsa2': {},
+        jws: { profile: 'obie-3.1.4', trustAnchor: 'openbanking.org.uk', answerIssuer: 'hufu' },
+      },
       answerAlgorithm: 'ed25519',
     },
     operation: PAY,

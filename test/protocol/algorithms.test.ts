@@ -16,7 +16,14 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' });
 const ed25519 = generateKeyPairSync('ed25519');
-const PAIRS = { 'rsa-v1_5-sha256': rsa, 'rsa-pss-sha512': rsa, 'ecdsa-p256-sha256': p256, 'ecdsa-p384-sha384': p384, ed25519 };
+const PAIRS = {
+  'rsa-v1_5-sha256': rsa,
+  'rsa-pss-sha512': rsa,
+  'rsa-pss-sha256': rsa,
+  'ecdsa-p256-sha256': p256,
+  'ecdsa-p384-sha384': p384,
+  ed25519,
+};
 const DATA = Buffer.from('data');
 
 for (const name of ALGORITHM_NAMES) {
@@ -58,6 +65,10 @@ test('the encodings are those of RFC 9421 section 3.3, checked with plain node:c
   for (const saltLength of [0, 32, 63, 190]) {
     const signature = sign('sha512', DATA, { key: rsa.privateKey, padding: 6, saltLength });
     assert.equal(verifyBytes('rsa-pss-sha512', rsa.publicKey, DATA, signature), false, `a salt of ${saltLength}`);
+  }
+  for (const saltLength of [0, 31, 32, 64]) {
+    const signature = sign('sha256', DATA, { key: rsa.privateKey, padding: 6, saltLength });
+    assert.equal(verifyBytes('rsa-pss-sha256', rsa.publicKey, DATA, signature), saltLength === 32, `a salt of ${saltLength} in JWS`);
   }
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { ALGORITHM_NAMES } from '../../src/protocol/algorithms.ts';
+import { HTTP_ALGORITHM_NAMES } from '../../src/protocol/algorithms.ts';
 import type { Routed } from '../../src/protocol/messages.ts';
 import type { CallRequest, WireRequest } from '../../src/sdk/answer.ts';
 import { createNonce } from '../../src/sdk/merchant.ts';
@@ -12,14 +12,14 @@ import { freshNonce, HOST, keyOf, MERCHANT, NOW, optionsFor } from '../signature
 import { signingKeyOf } from './answer-maker.ts';
 
 const build = createRequestBuilder(`https://${HOST}`, MERCHANT);
-const OPTIONS = optionsFor(ALGORITHM_NAMES.map((name) => keyOf(name)));
+const OPTIONS = optionsFor(HTTP_ALGORITHM_NAMES.map((name) => keyOf(name)));
 const MOMENT = { createdAtSeconds: NOW, nonce: 'abcdefghijklmnopqrstuv' };
 const arrived = (request: WireRequest): Routed =>
   ({ ...request, merchant: { number: MERCHANT, signatures: new Set(['rfc9421']) } }) as unknown as Routed;
 const headerOf = ({ rawHeaders }: WireRequest, name: string) => rawHeaders[rawHeaders.indexOf(name) + 1];
 
 describe('what the SDK signs, the gateway verifies', () => {
-  for (const algorithm of ALGORITHM_NAMES) {
+  for (const algorithm of HTTP_ALGORITHM_NAMES) {
     test(algorithm, () => {
       const request = build({ method: 'POST', path: '/v1/orders?a=1', body: { orderNo: 'A1' }, idempotencyKey: 'k-1' });
       const { rawHeaders, base } = signRequest(request, signingKeyOf(algorithm), MOMENT);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { ALGORITHM_NAMES, type AlgorithmName, signBytes } from '../../src/protocol/algorithms.ts';
+import { ALGORITHM_NAMES, type AlgorithmName, HTTP_ALGORITHM_NAMES, signBytes } from '../../src/protocol/algorithms.ts';
 import { ATTEMPTS_MAX } from '../../src/protocol/mistakes/attempts.ts';
 import { ALL_MISTAKES } from '../../src/protocol/mistakes/find.ts';
 import { explainRequest } from '../../src/sdk/explain.ts';
@@ -146,7 +146,7 @@ describe('what it costs at most', () => {
   const garbage = (algorithm: AlgorithmName) =>
     make(draft({ algorithm, target: '/v1/orders?b=%20&a=+', sign: () => Buffer.alloc(algorithm.startsWith('rsa') ? 256 : 64, 1) }));
 
-  for (const algorithm of ALGORITHM_NAMES) {
+  for (const algorithm of HTTP_ALGORITHM_NAMES) {
     test(`${algorithm}: at most ${ATTEMPTS_MAX} attempts for one signature`, () => {
       let attempts = 0;
       const count = () => {

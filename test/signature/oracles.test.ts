@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as sig from 'http-message-sig';
 import { httpbis } from 'http-message-signatures';
-import { ALGORITHM_NAMES, type AlgorithmName, signBytes, verifyBytes } from '../../src/protocol/algorithms.ts';
+import { type AlgorithmName, HTTP_ALGORITHM_NAMES, signBytes, verifyBytes } from '../../src/protocol/algorithms.ts';
 import type { Routed } from '../../src/protocol/messages.ts';
 import { signAnswer } from '../../src/signature/sign.ts';
 import { verifySignature } from '../../src/signature/verify.ts';
 import { BODY, draft, freshNonce, getDraft, HOST, KEY_PAIRS, keyOf, make, NOW, optionsFor, POST_HEADERS } from './request-maker.ts';
 
 /** Two independent implementations of RFC 9421 sign what we verify and verify what we sign. */
-const OPTIONS = optionsFor(ALGORITHM_NAMES.map((name) => keyOf(name)));
+const OPTIONS = optionsFor(HTTP_ALGORITHM_NAMES.map((name) => keyOf(name)));
 const NAMES = ['@method', '@target-uri', 'content-digest', 'content-type', 'merchant-number', 'idempotency-key'];
 const TARGET = '/v1/orders?a=1&b=%E4%B8%AD';
 const URI = `https://${HOST}${TARGET}`;
@@ -45,7 +45,7 @@ const resolverFor = (algorithm: AlgorithmName) => () => ({
   verify: (data: Uint8Array, signature: Uint8Array) => verifyBytes(algorithm, KEY_PAIRS[algorithm].publicKey, data, signature),
 });
 
-for (const algorithm of ALGORITHM_NAMES) {
+for (const algorithm of HTTP_ALGORITHM_NAMES) {
   const parameters = () => ({ created: NOW, keyid: `key-${algorithm}`, nonce: freshNonce(), tag: 'hufu-request' });
 
   test(`http-message-sig signs with ${algorithm}, we verify`, () => {

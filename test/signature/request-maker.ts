@@ -19,6 +19,7 @@ const PAIRS = {
 export const KEY_PAIRS: Readonly<Record<AlgorithmName, { publicKey: KeyObject; privateKey: KeyObject }>> = {
   ...PAIRS,
   'rsa-pss-sha512': PAIRS['rsa-v1_5-sha256'],
+  'rsa-pss-sha256': PAIRS['rsa-v1_5-sha256'],
 };
 
 export const keyOf = (algorithm: AlgorithmName, changes: Partial<MerchantKey> = {}): MerchantKey => ({

@@ -1,7 +1,7 @@
 import { sign } from 'node:crypto';
 import { parseName } from '../../src/protocol/distinguished-name.ts';
 import type { CertificateHandles } from '../../src/protocol/key-handle.ts';
-import type { Merchant, MerchantKey } from '../../src/protocol/merchant.ts';
+import type { Merchant, MerchantKey, SignatureOptions } from '../../src/protocol/merchant.ts';
 import type { Routed } from '../../src/protocol/messages.ts';
 import type { SchemeName } from '../../src/protocol/scheme-names.ts';
 import { indexKeys } from '../../src/registry/key-index.ts';
@@ -35,6 +35,13 @@ export type Request = {
   readonly pathParameters?: Readonly<Record<string, string>>;
 };
 
+/** Agreed with a merchant that said nothing about its schemes. */
+export const STANDARD_OPTIONS: SignatureOptions = {
+  'wechatpay-v3': {},
+  'alipay-v3': {},
+  'sorted-rsa2': {},
+  jws: { profile: 'obie-3.1.4', trustAnchor: 'openbanking.org.uk', answerIssuer: 'hufu' },
+};
 const ALL: readonly SchemeName[] = ['rfc9421', 'wechatpay-v3', 'alipay-v3', 'sorted-rsa2'];
 
 export function routedOf(request: Request, merchant: Partial<Merchant> = {}): Routed {
@@ -42,7 +49,7 @@ export function routedOf(request: Request, merchant: Partial<Merchant> = {}): Ro
   const all: Partial<Merchant> = {
     number: MERCHANT,
     signatures: new Set(ALL),
-    signatureOptions: { 'wechatpay-v3': {}, 'alipay-v3': {}, 'sorted-rsa2': {} },
+    signatureOptions: STANDARD_OPTIONS,
     ...merchant,
   };
   const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, sign } from 'node:crypto';
 import { test } from 'node:test';
-import { ALGORITHM_NAMES, signBytes } from '../../src/protocol/algorithms.ts';
+import { HTTP_ALGORITHM_NAMES, signBytes } from '../../src/protocol/algorithms.ts';
 import type { ErrorCode } from '../../src/protocol/errors.ts';
 import { verifySignature } from '../../src/signature/verify.ts';
 import { assertRefused } from './refused.ts';
@@ -26,12 +26,12 @@ import {
   paramsText,
 } from './request-maker.ts';
 
-const OPTIONS = optionsFor(ALGORITHM_NAMES.map((name) => keyOf(name)));
+const OPTIONS = optionsFor(HTTP_ALGORITHM_NAMES.map((name) => keyOf(name)));
 const replaced = (name: string, value: string): Header[] => POST_HEADERS.map((header) => (header[0] === name ? [name, value] : header));
 const without = (name: string): Header[] => POST_HEADERS.filter(([header]) => header !== name);
 const withMore = (...more: Header[]): Header[] => [...POST_HEADERS, ...more];
 
-for (const algorithm of ALGORITHM_NAMES) {
+for (const algorithm of HTTP_ALGORITHM_NAMES) {
   test(`a request signed with ${algorithm} is accepted with its facts`, () => {
     const made = draft({ algorithm });
     const verified = verifySignature(make(made), OPTIONS);

@@ -24,7 +24,7 @@ const directory = mkdtempSync(join(tmpdir(), 'hufu-vectors-'));
 after(() => rmSync(directory, { recursive: true }));
 
 /** Schemes whose vectors are not written yet. */
-const NOT_YET: readonly string[] = ['jws', 'cms'];
+const NOT_YET: readonly string[] = ['jws', 'jws-obie', 'cms'];
 
 /** What openssl needs to verify a signature of each algorithm. */
 const OPENSSL: Readonly<Record<VectorAlgorithm, readonly string[]>> = {

@@ -10,6 +10,10 @@ const VERIFY: Readonly<Record<AlgorithmName, { readonly file: string; readonly d
   'ecdsa-p256-sha256': { file: 'dgst -sha256', digest: 'digest:sha256' },
   'ecdsa-p384-sha384': { file: 'dgst -sha384', digest: 'digest:sha384' },
   ed25519: { file: '', digest: '' },
+  'rsa-pss-sha256': {
+    file: 'dgst -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32',
+    digest: 'digest:sha256 -pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:32',
+  },
 };
 
 /** The command that checks NAME.signature over NAME.signed with NAME.key.pem, in a shell. */

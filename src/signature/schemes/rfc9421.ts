@@ -1,5 +1,5 @@
 import { type InnerList, isInnerList } from 'structured-headers';
-import { ALGORITHM_NAMES } from '../../protocol/algorithms.ts';
+import { HTTP_ALGORITHM_NAMES } from '../../protocol/algorithms.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { findHeader, HEADER, SIGNATURE_LABEL, TAG } from '../../protocol/headers.ts';
 import {
@@ -41,7 +41,7 @@ function present(request: SignedMessage, hosts: ReadonlySet<string>): Presented 
 /** RFC 9421 with our label; a request with either field is one of this scheme, so that a field alone is told as what is missing. */
 export const RFC9421: Scheme = {
   name: 'rfc9421',
-  algorithms: ALGORITHM_NAMES,
+  algorithms: HTTP_ALGORITHM_NAMES,
   coversHeaders: true,
   coversMerchant: false,
   bound: 'member',

@@ -6,7 +6,7 @@ import type { Merchant, MerchantKey } from '../../../src/protocol/merchant.ts';
 import { verifySignature } from '../../../src/signature/verify.ts';
 import { assertRefused } from '../refused.ts';
 import { BODY, type Header, HOST, KEY_PAIRS, keyOf, MERCHANT, NOW, NOW_MS } from '../request-maker.ts';
-import { CERTIFICATE, findIn, type Request, routedOf, rsaKey, rsaSign } from '../scheme-maker.ts';
+import { CERTIFICATE, findIn, type Request, routedOf, rsaKey, rsaSign, STANDARD_OPTIONS } from '../scheme-maker.ts';
 
 const NONCE = '4f7e1c9a-6a0e-4a57-9a0f-6fd24a1f0a11';
 const TARGET = '/v1/orders?a=1';
@@ -56,7 +56,7 @@ test('a request is accepted with its facts, and what is kept of it has no body',
   assert.deepEqual(signedDigest, createHash('sha256').update(good()).digest());
 });
 
-const alias = { 'wechatpay-v3': {}, 'alipay-v3': { appId: '2021000122671080' }, 'sorted-rsa2': {} };
+const alias = { ...STANDARD_OPTIONS, 'alipay-v3': { appId: '2021000122671080' } };
 const accepted: readonly (readonly [why: string, draft: Draft, merchant?: Partial<Merchant>])[] = [
   ['a GET has an empty body', { request: { method: 'GET', target: '/v1/orders/A1', body: '' } }],
   ['without app_cert_sn: one of the merchant\u2019s keys', { parameters: { app_cert_sn: undefined } }],

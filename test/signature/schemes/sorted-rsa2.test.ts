@@ -7,7 +7,7 @@ import type { Merchant, MerchantKey } from '../../../src/protocol/merchant.ts';
 import { verifySignature } from '../../../src/signature/verify.ts';
 import { assertRefused } from '../refused.ts';
 import { BODY, type Header, HOST, MERCHANT, NOW, NOW_MS } from '../request-maker.ts';
-import { CERTIFICATE, findIn, type Request, routedOf, rsaKey, rsaSign } from '../scheme-maker.ts';
+import { CERTIFICATE, findIn, type Request, routedOf, rsaKey, rsaSign, STANDARD_OPTIONS } from '../scheme-maker.ts';
 
 /** Time of China, which is eight hours ahead. */
 const china = (ms: number): string => new Date(ms + 28_800_000).toISOString().slice(0, 19).replace('T', ' ');
@@ -115,7 +115,7 @@ const accepted: readonly (readonly [why: string, request: Request, merchant?: Pa
   [
     'an alias of the merchant',
     formOf(unionpay({ merId: '777290058110048' })),
-    { signatureOptions: { 'wechatpay-v3': {}, 'alipay-v3': {}, 'sorted-rsa2': { id: '777290058110048' } } },
+    { signatureOptions: { ...STANDARD_OPTIONS, 'sorted-rsa2': { id: '777290058110048' } } },
   ],
   ['UnionPay without certId', formOf(unionpay({ certId: undefined }))],
   ['300 s old', formOf(alipay({ timestamp: china(NOW_MS - 300_000) }))],

@@ -7,7 +7,7 @@ import type { Merchant, MerchantKey } from '../../../src/protocol/merchant.ts';
 import { verifySignature } from '../../../src/signature/verify.ts';
 import { assertRefused, refusalOf } from '../refused.ts';
 import { BODY, type Header, HOST, keyOf, MERCHANT, NOW } from '../request-maker.ts';
-import { CERTIFICATE, findIn, type Request, routedOf, rsaKey, rsaSign } from '../scheme-maker.ts';
+import { CERTIFICATE, findIn, type Request, routedOf, rsaKey, rsaSign, STANDARD_OPTIONS } from '../scheme-maker.ts';
 
 const NONCE = '593BEC0C930BF1AFEB40B4A08C8FB242';
 const TARGET = '/v1/orders?a=1';
@@ -77,7 +77,7 @@ const accepted: readonly (readonly [why: string, draft: Draft, merchant?: Partia
   [
     'an alias of the merchant',
     { parts: { mchid: '1900000109' } },
-    { signatureOptions: { 'wechatpay-v3': { mchid: '1900000109' }, 'alipay-v3': {}, 'sorted-rsa2': {} } },
+    { signatureOptions: { ...STANDARD_OPTIONS, 'wechatpay-v3': { mchid: '1900000109' } } },
   ],
   ['a digest of the body beside it', { headers: [['Content-Digest', `sha-256=:${createHash('sha256').update(BODY).digest('base64')}:`]] }],
 ];
