@@ -1,57 +1,59 @@
-// How many idle mutual-TLS connections one gateway holds: `node bench/idle.ts [connections]`. The door runs in a process of its own.
-import { fork } from 'node:child_process';
+// How many idle mutual-TLS connections one gateway holds, and what they and slow senders cost a merchant who works.
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { TLSSocket } from 'node:tls';
-import { ask, clientOf, handshake, openDoor } from '../test/listeners/door.ts';
-import { makePki, type Pki } from '../test/support/pki.ts';
+import { join } from 'node:path';
+import { ask, type clientOf, handshake } from '../test/listeners/door.ts';
+import type { Orders, Standing } from '../test/support/many-clients.ts';
 
 type Ready = { readonly port: number; readonly client: ReturnType<typeof clientOf> };
+
+/** Of one process of clients; a system gives each at most so many files as `ulimit -n` says. */
+const PER_PROCESS = 5_000;
+const ASKED = 500;
 
 /** Resident memory of a process in MiB, as Linux tells it. */
 const residentMiB = (pid: number): number => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 
-async function serve(connections: number): Promise<void> {
-  const pki: Pki = await makePki();
-  const room = 2 * connections;
-  const bounds = { connectionsMax: room, connectionsPerAddressMax: room, connectionsPerCertificateMax: room, handshakesBurst: room };
-  const door = await openDoor(pki, { ...bounds, idleTimeoutMs: 600_000 });
-  process.send?.({ port: door.port, client: clientOf(pki) });
-  process.once('disconnect', () => {
-    pki.dispose();
-    process.exit(0);
-  });
-}
+const tell = async (client: ChildProcess): Promise<Standing> => ((await once(client, 'message')) as [Standing])[0];
 
-/** Opens them 50 at a time, then measures answers on one more connection. */
-async function measure(connections: number): Promise<void> {
-  const child = fork(import.meta.filename, ['serve', String(connections)]);
-  const [{ port, client }] = (await once(child, 'message')) as [Ready];
-  const pid = child.pid as number;
-  const before = residentMiB(pid);
-  const idle: TLSSocket[] = [];
-  const startedMs = performance.now();
-  while (idle.length < connections) {
-    const count = Math.min(50, connections - idle.length);
-    idle.push(...(await Promise.all(Array.from({ length: count }, () => handshake({ ...client, port })))));
-  }
-  const seconds = (performance.now() - startedMs) / 1000;
+async function timesOf(port: number, client: Ready['client']): Promise<string> {
   const worker = await handshake({ ...client, port });
   const times: number[] = [];
-  for (let i = 0; i < 500; i += 1) {
+  for (let i = 0; i < ASKED; i += 1) {
     const sentMs = performance.now();
     await ask(worker);
     times.push(performance.now() - sentMs);
   }
+  worker.destroy();
   times.sort((a, b) => a - b);
-  const held = idle.filter((socket) => !socket.destroyed).length;
-  console.log(`held ${held} of ${connections}; opened in ${seconds.toFixed(1)} s`);
-  console.log(`resident ${before.toFixed(0)} -> ${residentMiB(pid).toFixed(0)} MiB`);
-  console.log(`one more connection: p50 ${times[250]?.toFixed(2)} ms, p99 ${times[495]?.toFixed(2)} ms`);
-  for (const socket of [...idle, worker]) socket.destroy();
-  child.disconnect();
+  const at = (share: number): string => (times[Math.floor(ASKED * share)] as number).toFixed(2);
+  return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(0.999)} ms`;
 }
 
-const [first = '2000', second] = process.argv.slice(2);
-if (first === 'serve') await serve(Number(second));
-else await measure(Number(first));
+/** Opens the connections from processes of their own, then measures answers on one more connection. */
+export async function run({ connections = 0, slow = 0 }: Readonly<Record<string, number>>): Promise<void> {
+  const door = fork(join(import.meta.dirname, 'idle-door.ts'), [String(connections + slow)]);
+  const [{ port, client }] = (await once(door, 'message')) as [Ready];
+  const pid = door.pid as number;
+  const before = residentMiB(pid);
+  console.log(`alone: ${await timesOf(port, client)}`);
+  const count = Math.ceil(connections / PER_PROCESS);
+  const shareOf = (total: number, i: number): number => Math.floor(total / count) + (i < total % count ? 1 : 0);
+  const startedMs = performance.now();
+  const clients = Array.from({ length: count }, () => fork(join(import.meta.dirname, '..', 'test', 'support', 'many-clients.ts')));
+  const options = { ...client, port };
+  await Promise.all(
+    clients.map((one, i) => {
+      one.send({ options, idle: shareOf(connections, i), slow: shareOf(slow, i) } satisfies Orders);
+      return tell(one);
+    }),
+  );
+  console.log(`opened ${connections} in ${((performance.now() - startedMs) / 1000).toFixed(1)} s; ${slow} slow senders`);
+  console.log(`beside them: ${await timesOf(port, client)}`);
+  for (const one of clients) one.send('how many?');
+  const standings = await Promise.all(clients.map(tell));
+  console.log(`held ${standings.reduce((sum, { held }) => sum + held, 0)} of ${connections}`);
+  console.log(`resident ${before.toFixed(0)} -> ${residentMiB(pid).toFixed(0)} MiB`);
+  for (const child of [...clients, door]) child.disconnect();
+}

@@ -39,7 +39,7 @@ function run(options: Options): void {
 type End = { readonly what: string; readonly daysLeft: number; readonly notAfter: string; readonly warning: string | undefined };
 
 /** Everything in use that has an end. */
-function endsOf({ certificates, merchantKeys }: Inventory): End[] {
+function endsOf({ certificates, merchantKeys, crls }: Inventory): End[] {
   const used = certificates
     .filter(({ uses }) => uses.length > 0)
     .map(({ subject, serial, uses, daysLeft, notAfter, warning }) => ({
@@ -53,7 +53,12 @@ function endsOf({ certificates, merchantKeys }: Inventory): End[] {
       ? []
       : [{ what: `signing key ${keyid} of merchant ${merchants.join(', ')}`, daysLeft, notAfter, warning }],
   );
-  return [...used, ...keys];
+  const lists = crls.flatMap(({ authority, source, nextUpdate, daysLeft, warning }) =>
+    nextUpdate === undefined || daysLeft === undefined || warning === undefined
+      ? []
+      : [{ what: `revocation list ${source} of ${authority}`, daysLeft, notAfter: nextUpdate, warning }],
+  );
+  return [...used, ...keys, ...lists];
 }
 
 const left = (title: string): Column => ({ title });
@@ -68,7 +73,7 @@ function chapter(title: string, columns: readonly Column[], rows: readonly (read
 }
 
 function textOf(inventory: Inventory): string[] {
-  const { certificates, merchantKeys, bindings, privateKeys, suites, problems } = inventory;
+  const { certificates, merchantKeys, bindings, privateKeys, crls, tickets, suites, problems } = inventory;
   const warnings = endsOf(inventory).filter(({ warning }) => warning !== undefined);
   return [
     ...chapter(
@@ -104,6 +109,22 @@ function textOf(inventory: Inventory): string[] {
       [left('kind'), left('id'), left('file')],
       privateKeys.map(({ kind, id, file }) => [kind, id, place(file)]),
     ),
+    ...chapter(
+      'Revocation lists',
+      [left('authority'), left('made'), right('age h'), left('next update'), right('revoked'), left('source')],
+      crls.map(({ authority, thisUpdate, ageHours, nextUpdate, revoked, source }) => [
+        authority,
+        thisUpdate?.slice(0, 16) ?? 'none here',
+        String(ageHours ?? ''),
+        nextUpdate?.slice(0, 16) ?? '',
+        String(revoked ?? ''),
+        source.startsWith('http://') ? source : place(source),
+      ]),
+    ),
+    tickets.isShared
+      ? `TLS tickets: keys of ${tickets.keysOf}, in use for ${tickets.keysAgeHours} h; their secret is ${tickets.secretAgeDays} days old, ${place(tickets.file)}`
+      : `TLS tickets: each process has a secret of its own, made at its start; write ${place(tickets.file)} to share sessions`,
+    '',
     `TLS ${suites.versions.join(' to ')}: ${suites.ciphers.join(', ')}`,
     `Groups: ${suites.groups.join(', ')}`,
     `Signatures: ${suites.signatures.join(', ')}`,

@@ -29,9 +29,15 @@ const HEADER_BYTES_MAX = 16_384;
 
 const isUrl = (source: string): boolean => source.startsWith('http://');
 
+const nameOfKept = (source: string): string => `${sha256(source).toString('hex')}.crl`;
+
+/** Where lists that were fetched are kept, below the data directory; and the file of one. */
+export const keptCrls = (dataDirectory: string): string => join(dataDirectory, 'crls');
+export const keptCrlFile = (dataDirectory: string, source: string): string => join(keptCrls(dataDirectory), nameOfKept(source));
+
 /** Reads lists from files and by HTTP without TLS, since they are signed. */
 export function createCrlReader({ directory, bounds }: CrlReaderOptions): CrlReader {
-  const keptFile = (source: string) => join(directory, `${sha256(source).toString('hex')}.crl`);
+  const keptFile = (source: string) => join(directory, nameOfKept(source));
   return {
     isCheap: (source) => !isUrl(source),
     read: async (source, stamp) => {

@@ -1,3 +1,4 @@
+import type { End } from '../certificates/expiry.ts';
 import { CertificateProblem } from '../certificates/problem.ts';
 import { type CrlFacts, readCrl } from '../certificates/read-crl.ts';
 import { sameName } from '../protocol/distinguished-name.ts';
@@ -27,6 +28,8 @@ export type Crls = {
   readonly follow: (settings: CrlSettings) => void;
   /** Reads files that changed and fetches what is due, or everything. Resolves when all is read; never rejects. */
   readonly look: (everything?: boolean) => Promise<void>;
+  /** The first end of the lists of each authority that are in use. */
+  readonly ends: () => readonly End[];
 };
 
 type Source = {
@@ -79,6 +82,11 @@ export function createCrls(options: CrlOptions): Crls {
       await Promise.all(due.map((source) => lookAt(options, now, source, everything)));
       for (const source of now.sources) tellAge(options, now, source);
     },
+    ends: () =>
+      [...lists.byAuthority].flatMap(([name, sources]) => {
+        const [first] = sources.flatMap(({ facts }) => facts ?? []).sort((a, b) => a.nextUpdateMs - b.nextUpdateMs);
+        return first ? [{ kind: 'crl', name, notAfterMs: first.nextUpdateMs, madeAtMs: first.thisUpdateMs } as const] : [];
+      }),
   };
 }
 

@@ -17,6 +17,8 @@ export type Metrics = {
   readonly announcementVersion: Gauge<string>;
   readonly crlNextUpdate: Gauge<'authority'>;
   readonly ocspAnswers: Counter<'authority' | 'result'>;
+  readonly expirySeconds: Gauge<'kind' | 'name'>;
+  readonly expiring: Gauge<'kind' | 'within'>;
 };
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -60,6 +62,15 @@ export function createMetrics(): Metrics {
         'authority',
         'result',
       ]),
+    ),
+    expirySeconds: new Gauge(
+      of('expiry_seconds', 'Until a certificate, key or revocation list ends; negative: it has. Of merchants the first one only', [
+        'kind',
+        'name',
+      ]),
+    ),
+    expiring: new Gauge(
+      of('expiring', 'How many end within 60, 30 or 7 days, or have ended; each counts once, where it is most urgent', ['kind', 'within']),
     ),
   };
 }

@@ -11,6 +11,8 @@ export type StatusOptions = {
   readonly port: number;
   readonly readiness: () => readonly Readiness[];
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** The listener failed after it was open; nothing else may end with it. */
+  readonly onFault: (error: Error) => void;
 };
 
 export type StatusListener = { readonly port: number; readonly close: () => Promise<void> };
@@ -45,6 +47,10 @@ export function listenStatus(options: StatusOptions): Promise<StatusListener> {
     });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, options.address, () => resolve({ port: (server.address() as AddressInfo).port, close }));
+    server.listen(options.port, options.address, () => {
+      // Without a listener an error of the socket, such as too many open files, would end the whole process.
+      server.removeListener('error', reject).on('error', options.onFault);
+      resolve({ port: (server.address() as AddressInfo).port, close });
+    });
   });
 }

@@ -1,8 +1,8 @@
 import type { Notes } from './notes.ts';
 import type { Store } from './store.ts';
 
-/** What changed. Each kind but `reload` and `settle`, which happen once, has an opposite: of a subject's rows the last one counts. */
-export type AnnouncementKind = 'suspend' | 'resume' | 'block' | 'unblock' | 'unbind' | 'bind' | 'reload' | 'settle';
+/** What changed. Each kind but `reload`, `settle` and `certificate`, which happen once, has an opposite: of a subject's rows the last one counts. */
+export type AnnouncementKind = 'suspend' | 'resume' | 'block' | 'unblock' | 'unbind' | 'bind' | 'reload' | 'settle' | 'certificate';
 
 /** An operator's change, told to every process (contract.md section 2). Every row also says: read your configuration anew. */
 export type Announced = {
@@ -10,6 +10,7 @@ export type Announced = {
   /**
    * `suspend`, `resume`: a merchant number. `block`, `unblock`: a mark of protocol/marks. `unbind`, `bind`: a binding of
    * protocol/marks. `reload`: what was changed, for people. `settle`: a claim of protocol/marks, its outcome in `after`.
+   * `certificate`: what an authority did, and to which certificate, for people.
    */
   readonly subject: string;
   /** Who did it: the user's name. */
@@ -71,7 +72,8 @@ export const TOPIC: Readonly<Record<AnnouncementKind, string>> = {
   bind: 'binding',
   reload: 'reload',
   settle: 'claim',
+  certificate: 'certificate act',
 };
 
 /** Kinds that happen once: they are not given back to a store that was lost. */
-export const ONCE: ReadonlySet<AnnouncementKind> = new Set(['reload', 'settle']);
+export const ONCE: ReadonlySet<AnnouncementKind> = new Set(['reload', 'settle', 'certificate']);

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { End } from '../certificates/expiry.ts';
 import { findCertificate } from '../config/check-files.ts';
-import { type ConfigurationProblem, checkNone, type Report } from '../config/problems.ts';
+import { type ConfigurationProblem, checkNone, fileProblem, type Report } from '../config/problems.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import { ALGORITHM_NAMES, type AlgorithmName, findKeyProblem } from '../protocol/algorithms.ts';
@@ -17,11 +18,15 @@ import { loadOperations, type Operations } from './operations.ts';
 import { loadPlans } from './plans.ts';
 import { compileRoutes } from './routes.ts';
 import type { Binding, Snapshot } from './snapshot.ts';
+import { FOR_EVER_MS } from './validity.ts';
 
 /** Merchants, plans and operations as gateway.yaml names them, compiled. Throws ConfigurationProblems with everything that is wrong. */
 export function loadRegistry(config: GatewayConfig): Snapshot {
   return readRegistry(config).snapshot;
 }
+
+/** What a configuration without merchants means. */
+export const NO_MERCHANT = 'there is no merchant in this folder, so nobody is served: write one with `hufu merchant add`';
 
 /** As loadRegistry, with what works but is probably not meant, for `hufu check`. */
 export function readRegistry(config: GatewayConfig): { readonly snapshot: Snapshot; readonly warnings: readonly ConfigurationProblem[] } {
@@ -40,6 +45,7 @@ export function readRegistry(config: GatewayConfig): { readonly snapshot: Snapsh
       warnings.push(plans?.source.problem(plans.placeOf(name, rule), message, 'key') as ConfigurationProblem);
   if (ids) checkLimits(merchants, operations, config.profile === 'production' ? report : (problem) => void warnings.push(problem));
   checkNone(distinct(problems));
+  if (merchants.byNumber.size === 0) warnings.push(fileProblem(config.merchants, NO_MERCHANT));
   return { snapshot: compileSnapshot(config, merchants, operations, blocked), warnings };
 }
 
@@ -134,7 +140,22 @@ function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations
     keysOf: (number) => keysByNumber.get(number) ?? none,
     findRoute: compileRoutes(operations.routable),
     findOperation: (id) => byId.get(id),
+    ends: () => endsOf(merchants),
   };
+}
+
+function endsOf({ byBinding, byKeyid }: Merchants): End[] {
+  const names = [...byBinding.values()].flat().map(({ merchantNumber, notAfterMs, certificateNotAfterMs = FOR_EVER_MS }): End => {
+    return { kind: 'merchant_certificate', name: `merchant ${merchantNumber}`, notAfterMs: Math.min(notAfterMs, certificateNotAfterMs) };
+  });
+  const keys = [...byKeyid.values()].map(
+    ({ keyid, merchantNumbers, notAfterMs }): End => ({
+      kind: 'merchant_key',
+      name: `merchant ${merchantNumbers[0]}, key ${keyid}`,
+      notAfterMs,
+    }),
+  );
+  return [...names, ...keys].filter(({ notAfterMs }) => notAfterMs < FOR_EVER_MS);
 }
 
 /** SHA-256 over everything the snapshot was made of: the files' text, and what was taken from certificates and keys. */

@@ -5,7 +5,7 @@ import type { MerchantName } from '../config/merchant-schema.ts';
 import type { Report } from '../config/problems.ts';
 import { hint } from '../config/suggest.ts';
 import type { YamlFile, YamlPath } from '../config/yaml-file.ts';
-import { bindingKeyOf, parseName } from '../protocol/distinguished-name.ts';
+import { bindingKeyOf, type DistinguishedName, parseName } from '../protocol/distinguished-name.ts';
 import type { MerchantFiles } from './merchant-files.ts';
 import type { Binding } from './snapshot.ts';
 import { readValidity } from './validity.ts';
@@ -26,7 +26,13 @@ export function readBinding(
   const validity = readValidity(name, source, path, report);
   if (authority === undefined || subject === undefined || validity === undefined) return undefined;
   if (validity.notBeforeMs >= validity.notAfterMs) report(source.problem(path, 'the name is never bound: notAfter is not after notBefore'));
-  return { key: bindingKeyOf(authority, subject), ...validity, pins: name.pins };
+  const { certificateNotAfterMs } = subject;
+  return {
+    key: bindingKeyOf(authority, subject.name),
+    ...validity,
+    pins: name.pins,
+    ...(certificateNotAfterMs !== undefined && { certificateNotAfterMs }),
+  };
 }
 
 /** The authority that is named, or the only one there is; undefined after its problem was reported. */
@@ -45,16 +51,24 @@ export function readAuthority(
   return undefined;
 }
 
-function readSubject({ subject, certificate }: MerchantName, source: YamlFile, path: YamlPath, files: MerchantFiles, report: Report) {
+type Subject = { readonly name: DistinguishedName; readonly certificateNotAfterMs?: number };
+
+function readSubject(
+  { subject, certificate }: MerchantName,
+  source: YamlFile,
+  path: YamlPath,
+  files: MerchantFiles,
+  report: Report,
+): Subject | undefined {
   if ((subject === undefined) === (certificate === undefined)) {
     report(source.problem(path, 'expected either subject or certificate'));
     return undefined;
   }
-  if (subject !== undefined) return tell(() => parseName(subject), source, [...path, 'subject'], report);
+  if (subject !== undefined) return tell(() => ({ name: parseName(subject) }), source, [...path, 'subject'], report);
   const at = [...path, 'certificate'];
   const facts = tell(() => files.loadCertificate(certificate as string), source, at, report)?.facts;
   if (facts?.isAuthority) report(source.problem(at, 'this is the certificate of an authority, expected that of a merchant'));
   if (facts && files.isProduction && isDevelopmentCertificate(facts))
     report(source.problem(at, 'this is a development certificate; production needs one of your own authority'));
-  return facts?.subject;
+  return facts && { name: facts.subject, certificateNotAfterMs: facts.notAfterMs };
 }

@@ -1,3 +1,4 @@
+import type { End } from '../certificates/expiry.ts';
 import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
 import type { Operation } from '../protocol/operation.ts';
 import type { FindRegistered } from './key-index.ts';
@@ -10,6 +11,8 @@ export type Binding = {
   readonly notAfterMs: number;
   /** SHA-256 of the keys (SubjectPublicKeyInfo, lower-case hex) that a certificate of this name may have; empty: any. */
   readonly pins: readonly string[];
+  /** End of the certificate that the file names instead of a subject. A renewal under the same name is good all the same. */
+  readonly certificateNotAfterMs?: number;
 };
 
 /**
@@ -40,4 +43,6 @@ export type Snapshot = {
     path: string,
   ) => { readonly operation: Operation; readonly pathParameters: Readonly<Record<string, string>> } | undefined;
   readonly findOperation: (id: string) => Operation | undefined;
+  /** When merchants' keys, and the certificates that their files name, end; those without an end are left out. */
+  readonly ends: () => readonly End[];
 };

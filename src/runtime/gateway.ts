@@ -8,7 +8,7 @@ import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
 import { listenStatus, type Readiness, type StatusListener } from '../listeners/status.ts';
-import { createEvent } from '../pipeline/event.ts';
+import { createEvent, type Event } from '../pipeline/event.ts';
 import { createKeysSeen } from '../pipeline/keys-seen.ts';
 import { applyDecisions } from './decisions.ts';
 import { type DoorPorts, openDoors } from './doors.ts';
@@ -54,6 +54,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     // Not before the first look, which is behind the wiring of the stages.
     onFresh: (changes) => applyDecisions(changes, money.resolver, state.until),
     event,
+    log,
     metrics,
     closeUnserved: trust.closeUnserved,
   });
@@ -84,7 +85,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     trust.hold(opened);
     let draining = false;
     const readiness = () => [...readinessOf(state, standing()), drainingOf(draining)];
-    const side = await openSide(config, readiness, metrics, money).catch(async (error) => {
+    const side = await openSide(config, readiness, metrics, money, event.alarm).catch(async (error) => {
       await opened.drain(0);
       throw error;
     });
@@ -117,8 +118,8 @@ function loadKeys({ encryption, secretsDirectory, profile }: GatewayConfig) {
 }
 
 /** The listeners beside those for merchants: for operators, and for the core. */
-async function openSide(config: GatewayConfig, readiness: () => readonly Readiness[], metrics: Metrics, money: Pick<Money, 'resolver'>) {
-  const status = await startStatus(config, readiness, metrics);
+async function openSide(config: GatewayConfig, readiness: () => readonly Readiness[], metrics: Metrics, money: Pick<Money, 'resolver'>, alarm: Event['alarm']) {
+  const status = await startStatus(config, readiness, metrics, alarm);
   const outcomes = await openOutcomes(config, money.resolver).catch(async (error) => {
     await status.close();
     throw error;
@@ -129,10 +130,16 @@ async function openSide(config: GatewayConfig, readiness: () => readonly Readine
   return { port: status.port, close };
 }
 
-function startStatus(config: GatewayConfig, readiness: () => readonly Readiness[], metrics: Metrics): Promise<StatusListener> {
+function startStatus(
+  config: GatewayConfig,
+  readiness: () => readonly Readiness[],
+  metrics: Metrics,
+  alarm: Event['alarm'],
+): Promise<StatusListener> {
   const { status } = config.listeners;
   const where = { name: 'the status listener', ...status, variable: 'HUFU_PORT_STATUS' };
-  return tellListenProblems(where, () => listenStatus({ ...status, readiness, metrics: () => textOf(metrics) }));
+  const onFault = (error: Error) => alarm('the status listener failed', { cause: error.message });
+  return tellListenProblems(where, () => listenStatus({ ...status, readiness, metrics: () => textOf(metrics), onFault }));
 }
 
 /** An address that means "all" is reached at loopback; one of IPv6 stands in brackets. */

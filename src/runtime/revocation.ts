@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import type { Standing } from '../admission/admit.ts';
+import type { End } from '../certificates/expiry.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { ListenerAuthority } from '../identity/authorities.ts';
-import { createCrlReader } from '../identity/crl-reader.ts';
+import { createCrlReader, keptCrls } from '../identity/crl-reader.ts';
 import { createCrls } from '../identity/crls.ts';
 import type { Registers } from '../identity/identify.ts';
 import { createOcsp, type Ocsp } from '../identity/ocsp.ts';
@@ -10,11 +10,14 @@ import { createOcspClient } from '../identity/ocsp-client.ts';
 import { createStaples, type Staples } from '../identity/staples.ts';
 import type { AnswerKeys } from '../keys/answer-keys.ts';
 import { systemClock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { Event } from '../pipeline/event.ts';
 import type { Announced, Announcement } from '../ports/announcements.ts';
+import { NO_MERCHANT } from '../registry/load.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
 import { createAnnouncementKeeper } from './announcement-keeper.ts';
+import { configuredEnds, watchExpiries } from './expiries.ts';
 import { createRegistry } from './reload.ts';
 import type { openState } from './state.ts';
 
@@ -31,6 +34,7 @@ export type RevocationOptions = {
   /** Operators' changes that this process had not seen before. */
   readonly onFresh: (changes: readonly Announcement[]) => void;
   readonly event: Event;
+  readonly log: Log;
   readonly metrics: Metrics;
   /** Closes the connections of certificates that are no longer served; returns how many. */
   readonly closeUnserved: () => number;
@@ -57,6 +61,7 @@ export type Revocation = {
 
 /** Twice a second: files of lists, and connections whose certificate or binding has ended by time. */
 const LOOK_EVERY_MS = 500;
+const EXPIRY_LOOK_MS = 60_000;
 const { nowMs, monotonicMs } = systemClock;
 
 /** Puts together whatever may end an identity. Throws a UserError when the configuration cannot be used at all. */
@@ -66,10 +71,12 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
   const lists = followLists(options);
   const registry = openRegistry(options, async (next) => {
     lists.follow(next);
+    expiries.follow(next);
     void lists.crls.look(true).then(close);
     close();
     await state.keeper.welcome().catch((error: Error) => event.alarm('new merchants wait for the store', { cause: error.message }));
   });
+  const expiries = followExpiries(options, () => [...registry.snapshot().ends(), ...lists.crls.ends()]);
   const reload = () =>
     registry.reload().catch((error: Error) => {
       event.alarm('the configuration could not be read', { cause: error.stack });
@@ -112,12 +119,33 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
         void lists.staples.look();
       }, LOOK_EVERY_MS);
       timer.unref();
+      expiries.start();
     },
     stop: () => {
       keeper.stop();
+      expiries.stop();
       clearInterval(timer);
       return lists.stop();
     },
+  };
+}
+
+/** Looks at what ends soon: at the start, after each reload, and every minute, since each day brings new lines. */
+function followExpiries({ config, log, metrics }: RevocationOptions, others: () => readonly End[]) {
+  let own = configuredEnds(config);
+  const look = watchExpiries({ ends: () => [...own, ...others()], metrics, log, nowMs });
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    follow: (next: GatewayConfig) => {
+      own = configuredEnds(next);
+      look();
+    },
+    start: () => {
+      look();
+      timer = setInterval(look, EXPIRY_LOOK_MS);
+      timer.unref();
+    },
+    stop: () => clearInterval(timer),
   };
 }
 
@@ -125,7 +153,7 @@ function followLists({ config, authorities, event, metrics }: RevocationOptions)
   let { revocation } = config;
   const crls = createCrls({
     authorities,
-    reader: createCrlReader({ directory: join(config.dataDirectory, 'crls'), bounds: () => revocation }),
+    reader: createCrlReader({ directory: keptCrls(config.dataDirectory), bounds: () => revocation }),
     nowMs,
     onAlarm: (line) => event.alarm(line, {}),
     onTaken: (authority, nextUpdateMs) => metrics.crlNextUpdate.set({ authority }, nextUpdateMs / 1000),
@@ -150,14 +178,15 @@ function followLists({ config, authorities, event, metrics }: RevocationOptions)
 }
 
 function openRegistry(
-  { config, readConfig, prepare, event, metrics }: RevocationOptions,
+  { config, readConfig, prepare, event, log, metrics }: RevocationOptions,
   onTaken: (config: GatewayConfig) => Promise<void>,
 ): ReturnType<typeof createRegistry> {
-  return createRegistry({
+  const registry = createRegistry({
     config,
     readConfig,
     prepare,
     onTaken: (next) => {
+      tellEmpty(next);
       metrics.reloads.inc({ result: 'taken' });
       return onTaken(next);
     },
@@ -167,6 +196,11 @@ function openRegistry(
     },
     onDeferred: (keys) => event.alarm('changes of gateway.yaml take effect at the next start only', { keys }),
   });
+  const tellEmpty = ({ merchants }: GatewayConfig): void => {
+    if (registry.snapshot().merchantNumbers.length === 0) log.warn({ warning: NO_MERCHANT, merchants }, 'configuration');
+  };
+  tellEmpty(config);
+  return registry;
 }
 
 /** What the files forbid, as announcements. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { ensureDevelopmentKeys } from '../../src/keys/development-keys.ts';
@@ -130,6 +130,16 @@ describe('hufu check', () => {
       assert.match(stderr, said);
     });
   }
+
+  test('a folder without merchants is a warning: nobody would be served', async (t) => {
+    const site = await preparedSite(t);
+    const merchants = join(site.data, 'config', 'merchants');
+    rmSync(merchants, { recursive: true });
+    mkdirSync(merchants);
+    const { code, stdout } = await check(site);
+    assert.equal(code, 0);
+    assert.match(stdout, /^warning: .*merchants: there is no merchant in this folder/m);
+  });
 
   test('without any configuration it says what to do', async (t) => {
     const site = await makeSite();

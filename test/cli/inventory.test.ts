@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { expiryOf } from '../../src/certificates/expiry.ts';
 import type { Inventory } from '../../src/cli/inventory/collect.ts';
-import { expiryOf } from '../../src/cli/inventory/expiry.ts';
 import { ensureDevelopmentKeys } from '../../src/keys/development-keys.ts';
+import { makeCrl } from '../support/crl.ts';
 import { makePki, type Pki } from '../support/pki.ts';
 import { PROJECT, type Ran, runHufu } from './run-hufu.ts';
 
@@ -86,6 +87,41 @@ describe('hufu inventory', () => {
     assert.deepEqual([(await run('--fail-before-days', '6')).code, (await run('--fail-before-days', '7')).code], [0, 1]);
     await pki.issueMerchant({ number: NUMBER, subject, notAfterMs: Date.now() + 300 * DAY_MS });
     assert.doesNotMatch((await run()).stdout, /ends within .*certificate CN=/);
+  });
+
+  test('certificates of every listener, revocation lists with their ages, and what tickets are made of', async () => {
+    const file = join(folder, 'config', 'gateway.yaml');
+    const shipped = readFileSync(file, 'utf8');
+    const authority = pki.read('merchants-authority');
+    const hour = 3_600_000;
+    const times = { thisUpdateMs: Date.now() - 30 * hour, nextUpdateMs: Date.now() + 10 * hour };
+    writeFileSync(join(pki.directory, 'merchants.crl'), makeCrl(authority, { ...times, revoked: ['0A0B'] }));
+    const pair = 'certificate: server.crt, key: server.key';
+    const listeners = `listeners:
+  dedicated: { address: 127.0.0.1, port: 8444, networks: [10.0.0.0/8], certificates: [{ ${pair} }] }
+  balancer: { address: 127.0.0.1, balancerAuthorities: [merchants], balancers: [{ subject: "CN=lb" }] }
+`;
+    const lists = `authorities:
+  - { name: merchants, certificates: [merchants-authority.crt], crls: [merchants.crl, "http://127.0.0.1:9/none.crl"] }
+`;
+    const secret = join(folder, 'data', 'keys', 'tls-tickets.key');
+    const shared = readFileSync(secret);
+    rmSync(secret);
+    writeFileSync(file, shipped.replace('listeners:\n', listeners) + lists);
+    const { certificates, crls, tickets, problems } = await collect();
+    const server = certificates.find(({ subject }) => subject === pki.read('server').subject);
+    const uses = ['internet', 'dedicated', 'dedicated.certificates.0', 'balancer'].map((name) => `listeners.${name}.certificate`);
+    assert.deepEqual([...(server?.uses ?? [])].sort(), uses.sort());
+    const [list, fetched] = crls;
+    assert.deepEqual([list?.ageHours, list?.revoked, list?.warning, list?.daysLeft], [30, 1, '7 days', 0]);
+    assert.deepEqual([fetched?.source, fetched?.nextUpdate], ['http://127.0.0.1:9/none.crl', undefined]);
+    assert.ok(problems.some((problem) => /none\.crl .*there is no such file/.test(problem)));
+    assert.equal(tickets.isShared, false);
+    writeFileSync(secret, shared, { mode: 0o600 });
+    const text = (await run()).stdout;
+    assert.match(text, /TLS tickets: keys of \d{4}-\d\d-\d\d, in use for [\d.]+ h; their secret is 0 days old/);
+    assert.match(text, /ends within 7 days, .*: revocation list .*merchants\.crl of merchants/);
+    writeFileSync(file, shipped);
   });
 
   test('what cannot be read, and keys that others may read, are problems and no reason to stop', async () => {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { DEVELOPMENT_MARKER, ensureDevelopmentKeys } from '../../src/keys/development-keys.ts';
 import { createMerchant, type MerchantClient, type MerchantOptions } from '../../src/sdk/merchant.ts';
+import { eventually } from '../support/eventually.ts';
 import { opensslOk } from '../support/openssl.ts';
 import { freePorts, type Running, runHufu, startHufu } from '../support/process.ts';
 import { createOrder, freshOrderNo, MERCHANT_1, MERCHANT_2, orderBody, payOrder, startSystem } from '../support/system.ts';
@@ -116,7 +117,9 @@ describe('the life of a certificate', { timeout: 120_000 }, () => {
       );
     const yaml = join(folder, 'config', 'gateway.yaml');
     const keys = 'answers: { keys: [{ keyid: platform-ec, certificate: signing/platform-ec.crt, key: signing/platform-ec.key }] }';
-    writeFileSync(yaml, `${read(yaml)}\n${keys}\nidentity: { chainDepthMax: 3 }\n`);
+    // What merchants encrypt to is another story, with certificates of its own.
+    const plain = read(yaml).replace(/^encryption:\n( {2}.*\n)+/m, '');
+    writeFileSync(yaml, `${plain}\n${keys}\nidentity: { chainDepthMax: 3 }\n`);
     const check = await runHufu(['check', '--profile', 'production'], environment);
     assert.equal(check.code, 0, `fit for production: ${check.stderr}`);
     writeFileSync(yaml, read(yaml).replace('chainDepthMax: 3', 'chainDepthMax: 2'));
@@ -160,6 +163,37 @@ describe('the life of a certificate', { timeout: 120_000 }, () => {
     const [answer] = (await once(socket, 'data')) as [Buffer];
     socket.destroy();
     assert.match(answer.toString(), /^HTTP\/1\.1 401 /, 'known by its certificate, and asked for a signature');
+  });
+
+  test('each act of an authority is in the journal of the gateway: who, why, before and after', async () => {
+    const who = ['--actor', '李四', '--note', 'ticket 77'];
+    const issued = await certificate('issue', '--merchant', '800000000000003', '--organisation', '示例书店', ...who);
+    const renewed = await certificate('renew', '--certificate', issued.certificate, '--out', join(folder, 'book.crt'), ...who);
+    await certificate('revoke', '--serial', issued.serial, '--reason', 'keyCompromise', ...who);
+    await certificate('crl', '--out', join(folder, 'merchants.crl'), ...who);
+    const acts = () => {
+      const journal = join(folder, 'data', 'journal', 'gateway-1');
+      const text = globSync(join(journal, '*'))
+        .filter((file) => !/lock|db/.test(basename(file)))
+        .map(read)
+        .join('');
+      return text.split('\n').filter((line) => line.includes('"ticket 77"'));
+    };
+    await eventually(() => assert.equal(acts().length, 5), 5_000);
+    const expected = [
+      `issue ${issued.serial}`,
+      `renew ${renewed.serial}`,
+      `revoke ${issued.serial}`,
+      `revoke ${renewed.serial}`,
+      'crl merchants',
+    ];
+    for (const [index, line] of acts().entries()) {
+      assert.ok(line.includes(`"${expected[index]}"`), `${expected[index]} in ${line}`);
+      assert.match(line, /"actor":"李四"/);
+    }
+    assert.match(acts()[2] ?? '', /standing\\":\\"valid.*standing\\":\\"revoked.*keyCompromise/);
+    const verified = await runHufu(['journal', 'verify'], environment);
+    assert.equal(verified.code, 0, verified.stderr);
   });
 
   test('inspect judges by the configuration of the gateway, and the inventory has it all', async () => {

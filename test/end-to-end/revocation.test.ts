@@ -14,11 +14,11 @@ import { type Gateway, GENEROUS, MERCHANT_1, MERCHANT_2, type System, startSyste
 
 const CRLS =
   'authorities:\n  - name: merchants\n    certificates: [merchants-authority.crt]\n    crls: [merchants.crl]\nrevocation: { refreshSeconds: 1 }\nstoreTimeoutMs: 5000';
-const BYSTANDERS = 50;
+const BYSTANDERS = 100;
 /** The promise of contract.md section 2 for what is not waited for by a command, and time for a busy machine. */
 const WITHIN_MS = 5_000;
 
-/** Merchant 2 on 50 connections of its own, half to each gateway, with a short pause after each answer. */
+/** Merchant 2 on 100 connections of its own, half to each gateway, with a short pause after each answer. */
 function startBystanders(system: System) {
   const failures: string[] = [];
   let served = 0;
@@ -28,7 +28,7 @@ function startBystanders(system: System) {
       const answer = await client.call({ method: 'GET', path: '/v1/platform-certificates' });
       if (answer.status === 200 && answer.verified) served += 1;
       else failures.push(`${answer.status} ${answer.code ?? ''} ${answer.why}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 200));
     }
   };
   const all = Array.from({ length: BYSTANDERS }, (_, i) => work(system.merchant(MERCHANT_2, { gateway: i % 2 })));

@@ -272,19 +272,6 @@ test('full of requests under way: the newcomer is closed, they are answered', as
 });
 
 test(
-  'K2, scaled: 300 idle connections are held beside one that works',
-  at({}, async (door) => {
-    const idle = await Promise.all(Array.from({ length: 300 }, () => meet(door)));
-    await eventually(() => assert.equal(door.connections(), 300));
-    const worker = await meet(door);
-    for (let i = 0; i < 20; i += 1) assert.equal((await ask(worker))?.status, 200);
-    assert.equal((await ask(idle[7] as TLSSocket))?.status, 200);
-    for (const socket of [...idle, worker]) socket.destroy();
-    await eventually(() => assert.equal(door.connections(), 0));
-  }),
-);
-
-test(
   'K1, scaled: 100 slow strangers and 50 slow merchants are cut, and disturb nobody',
   at({ handshakeTimeoutMs: 1_000, headersTimeoutMs: 1_000 }, async (door) => {
     const strangers = await Promise.all(Array.from({ length: 100 }, () => tcp(door.port, Buffer.from([22, 3, 1]))));

@@ -9,6 +9,7 @@ import { readPem } from '../../certificates/pem.ts';
 import { readCertificate } from '../../certificates/read.ts';
 import { UserError } from '../../lib/user-error.ts';
 import { type DistinguishedName, findNameProblem, parseName, printName } from '../../protocol/distinguished-name.ts';
+import { journalActs } from './journal-act.ts';
 import { type ActingOptions, actorOf, asOnlyWriter, directoryOf, readDays, readWord, withActor, writeOnce } from './shared.ts';
 
 const EXAMPLES = `
@@ -76,6 +77,8 @@ async function init_(options: Options): Promise<void> {
   });
   const rows = made.map(({ name, file }) => ({ authority: name, certificate: file, subject: printName(names[name]) }));
   console.log(options.json ? JSON.stringify(rows) : rows.map(({ certificate, subject }) => `${certificate}  ${subject}`).join('\n'));
+  const acts = rows.map(({ authority, ...after }) => ({ act: 'authority init', subject: authority, before: '' as const, after }));
+  await journalActs(options, directory, acts);
 }
 
 function namesOf(options: Options): Record<AuthorityName, DistinguishedName> {

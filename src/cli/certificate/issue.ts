@@ -3,11 +3,13 @@ import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Authority, issue } from '../../certificates/authority.ts';
+import type { IssuedEntry } from '../../certificates/authority-index.ts';
 import { ISSUING_RULES } from '../../certificates/issuing-rules.ts';
 import { createKeyPair, KEY_KINDS } from '../../certificates/key-pair.ts';
 import { UserError } from '../../lib/user-error.ts';
 import { type DistinguishedName, findNameProblem, parseName } from '../../protocol/distinguished-name.ts';
 import { WrongUse } from '../exit.ts';
+import { journalActs, summaryOf } from './journal-act.ts';
 import { type MerchantOptions, merchantSubject, organisationOf, withMerchant } from './merchant-subject.ts';
 import {
   type ActingOptions,
@@ -67,16 +69,19 @@ async function run(options: Options): Promise<void> {
     const authority = requireAuthority(directory, ISSUING_RULES[profile].authority, nowMs);
     const subject = subjectFor(profile, options, authority);
     const keys = await createKeyPair(kind);
+    let entry: IssuedEntry;
     writeOnce(`${place}.key`, keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600);
     try {
       const base = { profile, subject, publicKey: keys.publicKey, days, actor: actorOf(options), nowMs };
       const issued = await issue(authority, { ...base, ...(hosts && { hosts }) });
       writeOnce(`${place}.crt`, issued.pem, 0o644);
-      tellIssued(issued.entry, `${place}.crt`, options, `${place}.key`);
+      ({ entry } = issued);
+      tellIssued(entry, `${place}.crt`, options, `${place}.key`);
     } catch (error) {
       rmSync(`${place}.key`);
       throw error;
     }
+    await journalActs(options, directory, [{ act: 'issue', subject: entry.serial, before: '', after: summaryOf(entry) }]);
   });
 }
 

@@ -9,6 +9,7 @@ import type { CertificateFacts } from '../../certificates/read.ts';
 import { writeFileAtomic } from '../../lib/files.ts';
 import { UserError } from '../../lib/user-error.ts';
 import { WrongUse } from '../exit.ts';
+import { journalActs, summaryOf } from './journal-act.ts';
 import { loadRequest } from './request-file.ts';
 import {
   type ActingOptions,
@@ -79,6 +80,9 @@ async function run(options: Options): Promise<void> {
     const file = placeOf(options, directory, issued.entry);
     await writeFileAtomic(file, issued.pem, { mode: 0o644 });
     tellIssued(issued.entry, file, options);
+    await journalActs(options, directory, [
+      { act: 'renew', subject: issued.entry.serial, before: summaryOf(entry), after: summaryOf(issued.entry) },
+    ]);
   });
 }
 

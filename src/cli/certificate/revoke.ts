@@ -1,11 +1,13 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { authorityFiles, LIST_DAYS_MAX, publishRevocationList, requireIssued, revoke } from '../../certificates/authority.ts';
+import { standingOf } from '../../certificates/authority-index.ts';
 import { AUTHORITY_NAMES } from '../../certificates/issuing-rules.ts';
 import { revocationListPemOf } from '../../certificates/pem.ts';
 import { REVOCATION_REASON_NAMES, type RevocationReason } from '../../certificates/revocation-list.ts';
 import { writeFileAtomic } from '../../lib/files.ts';
 import { WrongUse } from '../exit.ts';
+import { journalActs } from './journal-act.ts';
 import {
   type ActingOptions,
   actorOf,
@@ -35,14 +37,15 @@ Examples:
 
 Write it again well before nextUpdate: who holds an outdated list must refuse.`;
 
-type RevokeOptions = ActingOptions & ChosenOptions & { reason: string; note?: string };
+const STANDING_AFTER: Readonly<Partial<Record<RevocationReason, string>>> = { removeFromCRL: 'valid', certificateHold: 'on hold' };
+
+type RevokeOptions = ActingOptions & ChosenOptions & { reason: string };
 type CrlOptions = ActingOptions & { authority: string; days: string; out?: string; der?: boolean };
 
 /** `hufu certificate revoke`: ends a certificate before its time. */
 export function addRevokeCommand(parent: Command): void {
   withChosen(withActor(parent.command('revoke').description('Revoke a certificate; recorded with actor, time and reason.')))
     .requiredOption('--reason <reason>', REVOCATION_REASON_NAMES.join(', '))
-    .option('--note <text>', 'for the record; not published')
     .addHelpText('after', REVOKE_EXAMPLES)
     .action(runRevoke);
 }
@@ -55,9 +58,13 @@ async function runRevoke(options: RevokeOptions): Promise<void> {
     const { name, entry } = await chooseCertificate(directory, options, nowMs);
     const authority = requireAuthority(directory, name, nowMs);
     const revoking = { entry: requireIssued(authority, entry.serial), reason, note: options.note, actor: actorOf(options), nowMs };
+    const before = { standing: standingOf(entry, authority.index, nowMs), subject: entry.subject, authority: name };
     const serials = await revoke(authority, revoking);
     if (options.json) console.log(JSON.stringify({ serials, subject: entry.subject, reason, authority: name }));
     else console.log(textOf(serials, entry.subject, reason, name));
+    const after = { ...before, standing: STANDING_AFTER[reason] ?? 'revoked', reason };
+    const acts = serials.map((serial) => ({ act: 'revoke', subject: serial, before, after }));
+    await journalActs(options, directory, acts);
   });
 }
 
@@ -94,5 +101,6 @@ async function runCrl(options: CrlOptions): Promise<void> {
     const nextUpdate = new Date(nextUpdateMs).toISOString();
     if (options.json) console.log(JSON.stringify({ file, number, revoked, nextUpdate }));
     else console.log(`${file}  list ${number}, ${revoked} revoked, next update before ${nextUpdate}`);
+    await journalActs(options, directory, [{ act: 'crl', subject: name, before: '', after: { number, revoked, nextUpdate, file } }]);
   });
 }

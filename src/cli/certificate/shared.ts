@@ -15,13 +15,15 @@ import { locate, readOnly } from '../locate.ts';
 
 /** Options that every command below `hufu certificate` has. */
 export type SharedOptions = { directory?: string; json?: boolean };
-export type ActingOptions = SharedOptions & { actor?: string };
+export type ActingOptions = SharedOptions & { actor?: string; note?: string };
 
 export const withDirectory = (command: Command): Command =>
   command.option('--directory <directory>', 'the certificates directory (default HUFU_CERTS)').option('--json', 'print JSON');
 
 export const withActor = (command: Command): Command =>
-  withDirectory(command).option('--actor <name>', 'who does this, for the index (default: the user of this machine)');
+  withDirectory(command)
+    .option('--actor <name>', 'who does this, for index and journal (default: the user of this machine)')
+    .option('--note <text>', 'why, for the journal; not published');
 
 /** The certificates directory: as named, else by variable, else as the named gateway.yaml says. */
 export function directoryOf({ directory }: SharedOptions): string {

@@ -5,6 +5,7 @@ import type { RequestFacts } from '../../certificates/request.ts';
 import { merchantNumbersIn } from '../../certificates/subject.ts';
 import { UserError } from '../../lib/user-error.ts';
 import { WrongUse } from '../exit.ts';
+import { journalActs, summaryOf } from './journal-act.ts';
 import { type MerchantOptions, merchantSubject, withMerchant } from './merchant-subject.ts';
 import { loadRequest } from './request-file.ts';
 import {
@@ -62,6 +63,7 @@ async function run(options: Options): Promise<void> {
     const issued = await issue(authority, base);
     writeOnce(file, issued.pem, 0o644);
     tellIssued(issued.entry, file, options);
+    await journalActs(options, directory, [{ act: 'sign', subject: issued.entry.serial, before: '', after: summaryOf(issued.entry) }]);
   });
   if (request.asked.length > 0 && !options.json) console.log(`not taken over from the request: ${request.asked.join(', ')}`);
 }

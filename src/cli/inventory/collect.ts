@@ -1,5 +1,6 @@
 import { authorityFiles } from '../../certificates/authority.ts';
 import { readIndex, standingOf } from '../../certificates/authority-index.ts';
+import { type Expiry, expiryOf } from '../../certificates/expiry.ts';
 import { AUTHORITY_NAMES } from '../../certificates/issuing-rules.ts';
 import { describeKey } from '../../certificates/key-pair.ts';
 import { type CertificateFacts, readCertificate } from '../../certificates/read.ts';
@@ -12,7 +13,7 @@ import { bindingKeyOf, printName } from '../../protocol/distinguished-name.ts';
 import { keyidOf } from '../../protocol/keyid.ts';
 import { openMerchantFiles } from '../../registry/merchant-files.ts';
 import { loadMerchants, type Merchants } from '../../registry/merchants.ts';
-import { type Expiry, expiryOf } from './expiry.ts';
+import { type CrlRow, collectCrls, describeTickets, type TicketRow } from './lists-and-tickets.ts';
 import { type FoundCertificate, type FoundKey, findCertificates, findKeys, readFound } from './scan.ts';
 
 export type CertificateRow = Expiry & {
@@ -41,6 +42,8 @@ export type Inventory = {
   readonly merchantKeys: readonly MerchantKeyRow[];
   readonly bindings: readonly BindingRow[];
   readonly privateKeys: readonly FoundKey[];
+  readonly crls: readonly CrlRow[];
+  readonly tickets: TicketRow;
   /** Merchant files that are wrong, files that hold no certificate or key although they are called so, keys that others may read. */
   readonly problems: readonly string[];
   readonly suites: {
@@ -80,6 +83,8 @@ export function collectInventory(config: GatewayConfig, nowMs: number): Inventor
       merchants: bound.map(({ merchantNumber }) => merchantNumber),
     })),
     privateKeys,
+    crls: collectCrls(config, nowMs, note),
+    tickets: describeTickets(config.secretsDirectory, nowMs),
     problems,
     suites: {
       versions: [TLS_POLICY.minVersion, TLS_POLICY.maxVersion],

@@ -18,3 +18,20 @@ export function expiryOf(notAfterMs: number, nowMs: number): Expiry {
   const reached = WARN_DAYS.findLast((days) => notAfterMs - nowMs <= days * DAY_MS);
   return { notAfter, daysLeft, ...(reached !== undefined && { warning: `${reached} days` as const }) };
 }
+
+/** What the gateway knows the end of. */
+export type End = {
+  readonly kind: 'server' | 'authority' | 'answer_key' | 'encryption_key' | 'crl' | 'merchant_certificate' | 'merchant_key';
+  /** Which one, for people: a key of gateway.yaml, an authority, a merchant. */
+  readonly name: string;
+  readonly notAfterMs: number;
+  /** When it was made, for what is renewed all the time by nature: a bound beyond half of its life would warn every day. */
+  readonly madeAtMs?: number;
+};
+
+/** As expiryOf; of what has a short life by nature only the bounds within the second half of it count. */
+export function endOf({ notAfterMs, madeAtMs }: End, nowMs: number): Expiry {
+  const { warning, ...expiry } = expiryOf(notAfterMs, nowMs);
+  const isYoung = madeAtMs !== undefined && nowMs < madeAtMs + (notAfterMs - madeAtMs) / 2;
+  return { ...expiry, ...(warning !== undefined && !isYoung && { warning }) };
+}
