@@ -152,4 +152,15 @@ describe('what the door speaks', () => {
     });
     assert.match(String(error), /NO_RENEGOTIATION|no renegotiation/i);
   });
+
+  test('what testssl cannot reach behind mutual TLS: no renegotiation by the client, no compression of TLS or of answers', async () => {
+    const head = 'GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip, deflate, br\r\n\r\n';
+    const asked = await client(['-tls1_2', '-ign_eof'], head, /"channel"/);
+    assert.match(asked, /Compression: NONE/);
+    assert.match(asked, /Secure Renegotiation IS supported/, 'the extension that protects clients who would renegotiate');
+    assert.doesNotMatch(asked, /content-encoding/i);
+    // A line that begins with R has s_client renegotiate.
+    const again = await client(['-tls1_2'], 'R\n', /NO_RENEGOTIATION|no renegotiation|handshake failure/i);
+    assert.match(again, /no renegotiation|NO_RENEGOTIATION/i);
+  });
 });
