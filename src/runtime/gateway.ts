@@ -118,7 +118,13 @@ function loadKeys({ encryption, secretsDirectory, profile }: GatewayConfig) {
 }
 
 /** The listeners beside those for merchants: for operators, and for the core. */
-async function openSide(config: GatewayConfig, readiness: () => readonly Readiness[], metrics: Metrics, money: Pick<Money, 'resolver'>, alarm: Event['alarm']) {
+async function openSide(
+  config: GatewayConfig,
+  readiness: () => readonly Readiness[],
+  metrics: Metrics,
+  money: Pick<Money, 'resolver'>,
+  alarm: Event['alarm'],
+) {
   const status = await startStatus(config, readiness, metrics, alarm);
   const outcomes = await openOutcomes(config, money.resolver).catch(async (error) => {
     await status.close();
