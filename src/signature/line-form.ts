@@ -38,10 +38,13 @@ export function linesAndBody(
 /** An answer in the form both have: time, nonce and body. */
 export type SignedLines = { readonly nonce: string; readonly signature: string; readonly by: AnswerSigner };
 
-/** Signs `timestamp\nnonce\nbody\n` with RSA: bound neither to the status nor to the request, which our own signature is. */
-export async function signTimeNonceBody({ body, findSigner }: SchemeAnswer, timestamp: string): Promise<SignedLines> {
+/**
+ * Signs `timestamp\nnonce\nbody\n` with RSA: bound neither to the status nor to the request, which our own signature is. Undefined when no
+ * RSA key is current: an answer about money that has only our signature is better than none.
+ */
+export async function signTimeNonceBody({ body, findSigner }: SchemeAnswer, timestamp: string): Promise<SignedLines | undefined> {
   const by = findSigner('rsa-v1_5-sha256');
-  if (!by) throw new Error('a scheme that answers with RSA is enabled and no RSA key signs answers');
+  if (!by) return undefined;
   const nonce = randomBytes(16).toString('hex');
   const signature = await by.signer.sign(Buffer.concat([Buffer.from(`${timestamp}\n${nonce}\n`), body, LINE_FEED]));
   return { nonce, signature: signature.toString('base64'), by };

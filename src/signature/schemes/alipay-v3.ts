@@ -73,7 +73,9 @@ function readTimes(fields: ReadonlyMap<string, string>): Pick<Presented, 'create
 
 async function signAnswer(answer: SchemeAnswer): Promise<string[]> {
   const timestamp = String(answer.nowMs);
-  const { nonce, signature, by } = await signTimeNonceBody(answer, timestamp);
+  const signed = await signTimeNonceBody(answer, timestamp);
+  if (!signed) return [];
+  const { nonce, signature, by } = signed;
   return [
     ...['alipay-timestamp', timestamp],
     ...['alipay-nonce', nonce],

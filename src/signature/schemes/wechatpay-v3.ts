@@ -57,7 +57,9 @@ function readParameters(text: string): [string, string, string, string, string] 
 
 async function signAnswer(answer: SchemeAnswer): Promise<string[]> {
   const timestamp = String(Math.floor(answer.nowMs / 1000));
-  const { nonce, signature, by } = await signTimeNonceBody(answer, timestamp);
+  const signed = await signTimeNonceBody(answer, timestamp);
+  if (!signed) return [];
+  const { nonce, signature, by } = signed;
   return [
     ...['Wechatpay-Timestamp', timestamp],
     ...['Wechatpay-Nonce', nonce],
