@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SchemeName } from '../../../src/protocol/scheme-names.ts';
-import type { AnswerSigner } from '../../../src/signature/scheme.ts';
+import type { AnswerSigner, SchemeAnswer } from '../../../src/signature/scheme.ts';
 import { schemeOf } from '../../../src/signature/schemes.ts';
-import { rsaSign } from '../scheme-maker.ts';
+import { rsaSign, STANDARD_OPTIONS } from '../scheme-maker.ts';
 
 const by: AnswerSigner = {
   signer: { keyid: 'k', algorithm: 'rsa-v1_5-sha256', sign: async (data) => Buffer.from(rsaSign(Buffer.from(data)), 'base64') },
+  pem: '',
   serialNumber: '0A',
   alipaySerial: 'a',
 };
 const BODY = Buffer.from('{"a":"é"}');
-const answerOf = (signer: AnswerSigner | undefined) => ({
+const answerOf = (signer: AnswerSigner | undefined): SchemeAnswer => ({
   status: 200,
+  contentType: 'application/json',
+  requestId: 'r1',
+  nonce: 'n',
+  signatureOptions: STANDARD_OPTIONS,
+  answerAlgorithm: 'ecdsa-p256-sha256',
   body: BODY,
   nowMs: 1_790_000_000_123,
   operationId: 'orders.create',
