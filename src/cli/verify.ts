@@ -11,6 +11,7 @@ import { type Explanation, explainAnswer, explainRequest } from '../sdk/explain.
 import { readPlatformKeys } from '../sdk/platform-list.ts';
 import { readPinnedKeys, type TrustedKey, thumbprintOf } from '../sdk/trust.ts';
 import { EXIT, WrongUse } from './exit.ts';
+import { explainScheme, isOtherScheme } from './explain-scheme.ts';
 import { findCertificatesDirectory, readTextFile, readTrust } from './merchant-files.ts';
 import { readAnswerFiles, readRequestFiles } from './message-files.ts';
 import { readSigningOptions, withReadableKeys } from './request-options.ts';
@@ -91,7 +92,8 @@ function explainOne(options: VerifyOptions, request: WireRequest, nowMs: number)
   if (options.answerHeaders === undefined) {
     const key = pem === undefined ? undefined : readRequestKey(pem, readSigningOptions(options).algorithm);
     const { otherKeys = [], hosts = [] } = options;
-    return explainRequest(request, { nowMs, hosts, otherKeys: otherKeys.map(readOtherKey), ...(key && { key }) });
+    const expected = { nowMs, hosts, otherKeys: otherKeys.map(readOtherKey), ...(key && { key }) };
+    return isOtherScheme(request) ? explainScheme(request, expected) : explainRequest(request, expected);
   }
   if (pem === undefined) throw new WrongUse('an answer is bound to the certificate that called: name --merchant or --certificate');
   const { status, body } = { status: options.answerStatus, body: options.answerBody };

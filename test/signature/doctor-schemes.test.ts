@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants, createHash, createPublicKey, sign } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { explainScheme, isOtherScheme } from '../../src/cli/explain-scheme.ts';
 import { FORMS } from '../../tools/vectors/forms.ts';
 import { createJudge } from '../../tools/vectors/judge.ts';
 import { privateKey, publicPem } from '../../tools/vectors/keys.ts';
@@ -104,8 +105,26 @@ for (const [name, cases] of Object.entries(OWN)) {
         const judged = judge(make(form));
         assert.ok('code' in judged, 'accepted');
         assert.deepEqual([judged.code, judged.members.mistake], [code, id]);
+        const { headers, body, ...line } = make(form);
+        const request = { ...line, rawHeaders: headers.flat(), body: latin1(body) };
+        assert.ok(isOtherScheme(request));
+        const key = { algorithm: form.algorithm, publicKey: createPublicKey(publicPem(form.key)) };
+        const offline = explainScheme(request, { key, otherKeys: [other], hosts: [], nowMs: NOW_SECONDS * 1000 });
+        // Padding of RSA-PSS is random: the messages differ, the mistake does not.
+        assert.deepEqual(
+          offline.mistakes.map((mistake) => mistake.id),
+          [id],
+        );
       });
     }
+    test('offline a good request has no problems, and without a key says so', () => {
+      const { headers, body, ...line } = form.make(form.draft, rsa).message;
+      const request = { ...line, rawHeaders: headers.flat(), body: latin1(body) };
+      const key = { algorithm: form.algorithm, publicKey: createPublicKey(publicPem(form.key)) };
+      const expected = { otherKeys: [], hosts: [], nowMs: NOW_SECONDS * 1000 };
+      assert.deepEqual(explainScheme(request, { ...expected, key }).problems, []);
+      assert.match(explainScheme(request, expected).problems.join(), /verified with a key/);
+    });
     test('each line is told by its hash, and of the body nothing else', () => {
       const judged = judge(sends(({ body }) => ({ body: body.replace('1999', '9999') }))(form));
       assert.ok('code' in judged);
