@@ -99,6 +99,7 @@ function examine(patient: Patient, key: MerchantKey, find: (suspect: Suspect) =>
 
 /** Members for SIGNATURE_MISMATCH over a body that is as signed. */
 export function explainSignature(patient: Patient, key: MerchantKey): Members {
+  if (key.publicKey.type !== 'public') return {};
   return { ...baseMembers(patient), ...examine(patient, key, findSignatureMistake) };
 }
 

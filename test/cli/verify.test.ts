@@ -31,6 +31,7 @@ async function capture(script: Script): Promise<void> {
     certificate: certificatePem,
     key: keyPem,
     authority: pki.read('authority').certificatePem,
+    platformAuthority: pki.read('signing-authority').certificatePem,
   });
   const { status, headers, body } = await client.call({ method: 'POST', path: '/v1/orders', body: BODY, idempotencyKey: 'k-1' });
   client.close();

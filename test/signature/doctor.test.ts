@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { createHash, generateKeyPairSync } from 'node:crypto';
+import { createHash, createSecretKey, generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { ALGORITHM_NAMES, type AlgorithmName, HTTP_ALGORITHM_NAMES, signBytes } from '../../src/protocol/algorithms.ts';
 import { ATTEMPTS_MAX } from '../../src/protocol/mistakes/attempts.ts';
 import { ALL_MISTAKES } from '../../src/protocol/mistakes/find.ts';
 import { explainRequest } from '../../src/sdk/explain.ts';
-import type { DoctorOptions } from '../../src/signature/doctor.ts';
+import { type DoctorOptions, explainSignature } from '../../src/signature/doctor.ts';
 import { verifySignature } from '../../src/signature/verify.ts';
 import { MADE_MISTAKES, TEST_KEY, TEST_KEYID } from './mistakes.ts';
 import { refusalOf } from './refused.ts';
@@ -129,6 +129,12 @@ describe('what is never told', () => {
       const { options, message } = refuse(make(draft({ algorithm, sign: () => Buffer.alloc(64, 1) })));
       assert.ok(!`${message}${JSON.stringify(options)}`.includes(good));
     }
+  });
+
+  test('anything about a secret key, under which the text alone makes a MAC', () => {
+    const patient = { presented: {}, routed: {} } as unknown as Parameters<typeof explainSignature>[0];
+    const secret = keyOf('ed25519', { publicKey: createSecretKey(Buffer.alloc(32, 1)) });
+    assert.deepEqual(explainSignature(patient, secret), {});
   });
 
   test('anything about the key of another merchant, known or not', () => {
