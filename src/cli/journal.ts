@@ -6,7 +6,9 @@ import { readJournals } from '../journal/journals.ts';
 import { type Verification, verifyJournal } from '../journal/verify.ts';
 import { formatTable } from '../lib/table.ts';
 import { UserError } from '../lib/user-error.ts';
+import { withChangeOptions } from './change.ts';
 import { EXIT } from './exit.ts';
+import { archive } from './journal/archive.ts';
 import { evidence } from './journal/evidence.ts';
 import { find } from './journal/find.ts';
 import { readDirectories } from './locate.ts';
@@ -18,6 +20,7 @@ Examples:
   hufu journal list
   hufu journal find --order A-1 --merchant 800000000000001
   hufu journal find --from 2026-11-22T00:00:00+08:00 --to 2026-11-23T00:00:00+08:00 --json
+  hufu journal archive --to /mnt/archive/host-1 --dry-run
   hufu journal evidence 5b0c1a5e-8f0a-4f0e-9b65-0e5a7f3f2c11 --out /tmp/case-4711
 
 \`verify\` finds every record that was changed, removed or moved, by its number. It works offline and needs no running gateway.`;
@@ -47,6 +50,11 @@ export function createCommand(): Command {
     .option('--config <file>', 'gateway.yaml (default HUFU_CONFIG, else the copy in the data directory)')
     .option('--out <directory>', 'where to write it (default evidence-REQUEST_ID)')
     .action(evidence);
+  withChangeOptions(journal.command('archive').description('Move old segments elsewhere that nothing here needs any more.'), 'optional')
+    .requiredOption('--to <directory>', 'where to, e.g. a mounted archive; one folder for each journal is made there')
+    .option('--keep-days <number>', 'keep younger records here', '400')
+    .option('--dry-run', 'only say what would go')
+    .action(archive);
   return journal;
 }
 

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
-import { writeFileAtomic } from '../lib/files.ts';
 import type { Signer } from '../ports/signer.ts';
+import { findSigned, type Signed, writeSigned } from './signed-file.ts';
 
 /**
  * The newest record that is known to be on the disk. A journal that ends before its anchor was cut; without an anchor
@@ -16,40 +15,22 @@ export type Anchor = {
   readonly at: number;
 };
 
-export type SignedAnchor = { readonly anchor: Anchor; readonly json: Buffer; readonly signature: Buffer };
-
 const anchorPath = (directory: string): string => join(directory, 'anchor');
 
-/** Writes the anchor of a journal folder: JSON, a tab, its signature. The record it names must be synced before. */
-export async function writeAnchor(directory: string, anchor: Anchor, signer: Signer): Promise<void> {
-  const json = JSON.stringify(anchor);
-  const signature = await signer.sign(Buffer.from(json));
-  await writeFileAtomic(anchorPath(directory), `${json}\t${signature.toString('base64url')}\n`);
-}
+/** Writes the anchor of a journal folder. The record it names must be synced before. */
+export const writeAnchor = (directory: string, anchor: Anchor, signer: Signer): Promise<void> =>
+  writeSigned(anchorPath(directory), anchor, signer);
 
 /** The anchor of a journal folder; undefined when there is none, 'unreadable' when it is damaged. */
-export async function findAnchor(directory: string): Promise<SignedAnchor | 'unreadable' | undefined> {
-  let text: string;
-  try {
-    text = await readFile(anchorPath(directory), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  const [json = '', signature = ''] = text.trimEnd().split('\t');
-  const anchor = readAnchor(json);
-  return anchor ? { anchor, json: Buffer.from(json), signature: Buffer.from(signature, 'base64url') } : 'unreadable';
-}
+export const findAnchor = (directory: string): Promise<Signed<Anchor> | 'unreadable' | undefined> =>
+  findSigned(anchorPath(directory), readAnchor);
 
-function readAnchor(json: string): Anchor | undefined {
-  try {
-    const { journal, sequence, hash, at } = JSON.parse(json) as Partial<Anchor>;
-    if (typeof journal !== 'string' || typeof hash !== 'string' || typeof at !== 'number' || !Number.isSafeInteger(sequence))
-      return undefined;
-    return { journal, sequence: sequence as number, hash, at };
-  } catch {
+/** The members of an anchor, whatever else is beside them. Throws for what is no object. */
+export function readAnchor(value: unknown): Anchor | undefined {
+  const { journal, sequence, hash, at } = value as Partial<Anchor>;
+  if (typeof journal !== 'string' || typeof hash !== 'string' || typeof at !== 'number' || !Number.isSafeInteger(sequence))
     return undefined;
-  }
+  return { journal, sequence: sequence as number, hash, at };
 }
 
 export type AnchorKeeper = {

@@ -69,7 +69,7 @@ async function checkAnchor(directory: string, journal: string, seq: number): Pro
   if (found === undefined) return;
   if (found === 'unreadable')
     throw new UserError(`${directory}/anchor: cannot be read; run \`hufu journal verify\`, then restore or remove it`);
-  const { anchor } = found;
+  const anchor = found.value;
   if (anchor.journal !== journal)
     throw new UserError(`${directory}/anchor: belongs to another journal; restore the folder from one backup, whole`);
   if (anchor.sequence > seq)

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { type AlgorithmName, defaultAlgorithm, verifyBytes } from '../protocol/algorithms.ts';
 import { type Anchor, findAnchor } from './anchor.ts';
+import { type Archived, findArchived } from './archive.ts';
 import { CHAIN_START, type ChainPosition, countsUntil, type Found, looksTorn, readSegment } from './read.ts';
 import type { Line } from './record.ts';
 import { listSegments, type SegmentPath } from './segment-files.ts';
@@ -53,9 +54,11 @@ export async function verifyJournal(directory: string, options: VerifyOptions = 
   const anchors = [...(await readAnchors(directory, check, problems)), ...(options.anchor ? [options.anchor] : [])];
   const state: State = { records: 0, tornBytes: 0, problems, anchors, check };
   const segments = await listSegments(directory);
-  let position = CHAIN_START;
+  const archived = await readArchived(directory, check, problems);
+  let position: ChainPosition = archived ? { seq: archived.sequence, hash: archived.hash } : CHAIN_START;
+  if (archived) state.journal = archived.journal;
   for (const [index, segment] of segments.entries()) {
-    const expected = (segments[index - 1]?.number ?? 0) + 1;
+    const expected = (segments[index - 1]?.number ?? archived?.segments ?? 0) + 1;
     for (let number = expected; number < segment.number; number += 1)
       problems.push({ segment: number, record: position.seq + 1, reason: 'the segment is missing' });
     position = await verifySegment(state, segment, segments[index + 1], segment.number === expected ? position : undefined);
@@ -70,7 +73,16 @@ async function readAnchors(directory: string, check: State['check'], problems: J
   const reason =
     found === 'unreadable' ? 'the anchor cannot be read' : !check(found.json, found.signature) && 'the signature of the anchor is wrong';
   if (reason) problems.push({ segment: 0, record: 0, reason });
-  return found === 'unreadable' ? [] : [found.anchor];
+  return found === 'unreadable' ? [] : [found.value];
+}
+
+/** Where the journal goes on from what was archived; undefined when nothing was, or when that cannot be believed. */
+async function readArchived(directory: string, check: State['check'], problems: JournalProblem[]): Promise<Archived | undefined> {
+  const found = await findArchived(directory);
+  if (found === undefined) return undefined;
+  const reason = found === 'unreadable' ? 'cannot be read' : !check(found.json, found.signature) && 'has a wrong signature';
+  if (reason) problems.push({ segment: 0, record: 0, reason: `the file \`archived\` ${reason}` });
+  return found === 'unreadable' || reason ? undefined : found.value;
 }
 
 async function verifySegment(
