@@ -540,6 +540,19 @@ test('the version changes with every file behind it, and with nothing else', asy
   assert.equal(seen.size, 5);
 });
 
+for (const [scheme, problem] of [
+  ['jws-obie', '8:13 jws-obie needs signatureOptions.jws.issuer: name the one iss that its requests have'],
+  ['cms', '8:13 cms brings its certificate in the message: add message to keySources'],
+] as const) {
+  test(`${scheme} without what it needs is refused when the files are read`, async (t) => {
+    const { config, directory } = await prepare(t, { 'merchants/1.yaml': merchant(ONE, `signatures: [rfc9421, ${scheme}]\n`) });
+    assert.deepEqual(
+      problemsOf(() => loadRegistry(config), join(directory, 'merchants/1.yaml')),
+      [problem],
+    );
+  });
+}
+
 test('a scheme whose answers need RSA is refused where no RSA key signs answers', async (t) => {
   const pki = await makePki();
   t.after(pki.dispose);
