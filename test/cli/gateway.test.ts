@@ -110,7 +110,7 @@ describe('hufu gateway in production', () => {
     ensureDevelopmentKeys(join(site.data, 'keys'));
     const { code, stderr } = await runHufu(['gateway'], site.environment);
     const lines = stderr.trimEnd().split('\n');
-    assert.equal(lines.length, 6, stderr);
+    assert.equal(lines.length, 8, stderr);
     for (const line of lines)
       assert.match(line, /\.yaml:\d+:\d+: .*is a development certificate; production needs one of your own authority$/);
     for (const name of [
@@ -118,6 +118,8 @@ describe('hufu gateway in production', () => {
       'merchants-authority.crt',
       'platform-ec.crt',
       'platform-rsa.crt',
+      'platform-enc-ec.crt',
+      'platform-enc-rsa.crt',
       '800000000000001.yaml',
       '800000000000002.yaml',
     ])

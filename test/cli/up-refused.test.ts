@@ -117,7 +117,7 @@ const MISTAKES: readonly Mistake[] = [
   [
     "a merchant's certificate that is not there",
     edit('merchants/800000000000001.yaml', /merchants\/800000000000001\.crt/g, 'merchants/none.crt'),
-    [/800000000000001\.yaml:\d+:\d+: .*merchants\/none\.crt/, /800000000000001\.yaml:\d+:\d+: .*merchants\/none\.crt/],
+    ['name', 'signing key', 'encryption key'].map(() => /800000000000001\.yaml:\d+:\d+: .*merchants\/none\.crt/),
   ],
   [
     'wrong here and wrong there: gateway.yaml and a merchant at once',
