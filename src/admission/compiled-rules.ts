@@ -28,8 +28,9 @@ export type CompiledRules = {
   readonly amounts: readonly AmountRule[];
   /** Currencies in which the contract bounds something; undefined where it bounds no money at all. */
   readonly currencies?: ReadonlySet<string>;
-  /** Whether some counter depends on who pays. */
+  /** Whether some counter depends on who pays, and whether it is one of a rule in force. */
   readonly needsPayer: boolean;
+  readonly demandsPayer: boolean;
 };
 
 /** No bound: a counter that only rules on trial ask about refuses nothing. */
@@ -75,6 +76,7 @@ function compile(rules: readonly LimitRule[], operation: Limited, nowMs: number,
     amounts: operation.limits === 'none' ? [] : pick(applying, 'amount'),
     ...(bounding.length > 0 && { currencies: new Set(bounding.map(({ currency }) => currency)) }),
     needsPayer: applying.some((rule) => needs(rule, 'payer')),
+    demandsPayer: applying.some((rule) => needs(rule, 'payer') && !rule.shadow),
   };
 }
 

@@ -1,9 +1,9 @@
 import { isFen } from '../lib/money.ts';
 import type { ConcurrencyStep, Decision, RateStep, TotalStep } from '../ports/store.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { AmountRule, LimitRule, RateRule } from '../protocol/merchant.ts';
+import type { AmountRule, LimitRule, LimitScope, RateRule } from '../protocol/merchant.ts';
 import { type Compiled, type CompiledRules, compiledRules, type Limited } from './compiled-rules.ts';
-import type { ScopeFacts } from './scopes.ts';
+import { SCOPES, type ScopeFacts } from './scopes.ts';
 
 /** What rules look at. */
 export type Request = {
@@ -45,8 +45,9 @@ export type Steps = {
 /** Turns the rules of a merchant into the steps of one admission. */
 export function stepsOf(rules: readonly LimitRule[], request: Request): Steps {
   const { operation, nowMs, timeZone, address, currency } = request;
-  const compiled = compiledRules(rules, operation, nowMs, timeZone);
-  const payer = compiled.needsPayer ? request.payer() : undefined;
+  const all = compiledRules(rules, operation, nowMs, timeZone);
+  const payer = all.needsPayer ? request.payer() : undefined;
+  const compiled = all.needsPayer && payer === undefined ? withoutPayers(all) : all;
   const facts = { operationId: operation.id, address, payer };
   const barred = findUnnamedPayer(compiled, payer) ?? findAmountProblem(compiled, request);
   const totals = barred ? [] : compiled.totals.filter((total) => total.currency === currency);
@@ -72,9 +73,17 @@ const stepsFor = <Step extends { readonly counter: string }>(compiled: readonly 
 const namesOf = (compiled: readonly Compiled<unknown, { readonly name: string }>[]): RuleNames[] =>
   compiled.map(({ rule, shadowRule }) => ({ ...(rule && { rule: rule.name }), ...(shadowRule && { shadowRule: shadowRule.name }) }));
 
+/** Nobody is counted whom the request does not name: neither by a rule on trial, nor, where one in force bars the request, all such as one. */
+function withoutPayers(compiled: CompiledRules): CompiledRules {
+  const isNamed = ({ rule, shadowRule }: Compiled<unknown, { readonly scope: LimitScope }>): boolean =>
+    [rule, shadowRule].every((each) => each === undefined || SCOPES[each.scope].needs !== 'payer');
+  const { rates, concurrency, totals } = compiled;
+  return { ...compiled, rates: rates.filter(isNamed), concurrency: concurrency.filter(isNamed), totals: totals.filter(isNamed) };
+}
+
 /** Fails closed: a rule counts by payer, and the request names none where the operation says it would. */
-function findUnnamedPayer({ needsPayer }: CompiledRules, payer: string | undefined): Barred | undefined {
-  if (!needsPayer || payer !== undefined) return undefined;
+function findUnnamedPayer({ demandsPayer }: CompiledRules, payer: string | undefined): Barred | undefined {
+  if (!demandsPayer || payer !== undefined) return undefined;
   return { code: 'LIMIT_SINGLE', detail: 'A limit counts by payer, and the request names none.' };
 }
 

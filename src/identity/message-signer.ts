@@ -1,7 +1,7 @@
 import { defaultAlgorithm } from '../protocol/algorithms.ts';
 import { Refusal } from '../protocol/errors.ts';
 import type { RegisteredHandle } from '../protocol/key-handle.ts';
-import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
+import type { KeySource, Merchant, MerchantKey } from '../protocol/merchant.ts';
 import type { MessageSigner, Peer } from '../protocol/messages.ts';
 import type { ListenerAuthority } from './authorities.ts';
 import { readPresented } from './forwarded-peer.ts';
@@ -32,9 +32,7 @@ export function checkSignerCertificate(
   // Nothing is waited for here: a responder that was not asked yet is asked now, and a strict authority's answer counts for the next request.
   registers.ocsp.refresh(certificate);
   checkCertificate(certificate, registers, nowMs);
-  const merchantNumbers = boundNumbers(certificate, registers, nowMs).filter((number) =>
-    registers.snapshot.findMerchant(number)?.keySources.has('message'),
-  );
+  const merchantNumbers = numbersWith('message', certificate, registers, nowMs);
   if (merchantNumbers.length === 0)
     throw new Refusal('MERCHANT_MISMATCH', { detail: "The merchant's contract does not let it sign with a certificate in the message." });
   const key = keyOf(certificate, merchantNumbers);
@@ -45,18 +43,36 @@ export function checkSignerCertificate(
 /**
  * The key of the certificate that a request came with, when the signature names it (by the default keyid) and the merchant may
  * sign so (`keySources: [connection]`). Call it for an identified request only: its certificate was checked and is bound to the merchant.
+ * The key is that of every merchant that the certificate may sign for: where several are, the signature must say for whom.
  */
-export function findConnectionKey(keyid: string, peer: Peer, merchant: Merchant): MerchantKey | undefined {
+export function findConnectionKey(
+  keyid: string,
+  peer: Peer,
+  merchant: Merchant,
+  registers: Registers,
+  nowMs: number,
+): MerchantKey | undefined {
   if (keyid !== peer.keyid || !merchant.keySources.has('connection')) return undefined;
-  return keyOf(peer, [merchant.number]);
+  return keyOf(peer, numbersWith('connection', peer, registers, nowMs));
+}
+
+/** The merchants of a certificate's name that may sign with keys of this source. Throws a Refusal when none is bound. */
+function numbersWith(source: KeySource, peer: Peer, registers: Registers, nowMs: number): readonly string[] {
+  return boundNumbers(peer, registers, nowMs).filter((number) => registers.snapshot.findMerchant(number)?.keySources.has(source));
 }
 
 /** The same where a signature names the certificate instead of the key, by serial number or thumbprint. */
-export function findConnectionCertificate(handle: RegisteredHandle, peer: Peer, merchant: Merchant): readonly MerchantKey[] {
+export function findConnectionCertificate(
+  handle: RegisteredHandle,
+  peer: Peer,
+  merchant: Merchant,
+  registers: Registers,
+  nowMs: number,
+): readonly MerchantKey[] {
   const isMeant =
     (handle.by === 'serial' && handle.issuer === undefined && handle.serialNumber === peer.serialNumber) ||
     (handle.by === 'thumbprint' && handle.thumbprint === peer.thumbprint);
-  const key = isMeant ? findConnectionKey(peer.keyid, peer, merchant) : undefined;
+  const key = isMeant ? findConnectionKey(peer.keyid, peer, merchant, registers, nowMs) : undefined;
   return key ? [key] : [];
 }
 

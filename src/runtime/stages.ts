@@ -89,7 +89,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
       const { keysOf, hosts } = snapshot();
       const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities(), registers(), nowMs());
       const doctor = { platformNames: answerKeys().publication(nowMs()).names, mayTry, keysOf };
-      const options = { ...keysFor(routed, snapshot()), checkSigner, hosts, nowMs: nowMs(), doctor };
+      const options = { ...keysFor(routed, registers(), nowMs()), checkSigner, hosts, nowMs: nowMs(), doctor };
       return mayNameWorkingKey(routed) ? verifyMac(routed, { ...options, findMacKey }) : verifySignature(routed, options);
     },
     open: createOpen({ findKey: findDecryptionKey, nowMs }),
@@ -107,12 +107,13 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
 }
 
 /** Registered keys first, then that of the connection where the merchant may sign with it. */
-function keysFor({ peer, merchant }: Routed, { findKey, findRegistered }: Snapshot): Pick<VerifyOptions, 'findKey' | 'findRegistered'> {
+function keysFor({ peer, merchant }: Routed, registers: Registers, atMs: number): Pick<VerifyOptions, 'findKey' | 'findRegistered'> {
+  const { findKey, findRegistered } = registers.snapshot;
   return {
-    findKey: (keyid) => findKey(keyid) ?? findConnectionKey(keyid, peer, merchant),
+    findKey: (keyid) => findKey(keyid) ?? findConnectionKey(keyid, peer, merchant, registers, atMs),
     findRegistered: (number, handle) => {
       const found = findRegistered(number, handle);
-      return found.length > 0 ? found : findConnectionCertificate(handle, peer, merchant);
+      return found.length > 0 ? found : findConnectionCertificate(handle, peer, merchant, registers, atMs);
     },
   };
 }

@@ -199,6 +199,19 @@ test('rules that share all but their payer have one counter for each payer, also
   );
 });
 
+test('a limit by payer that is on trial refuses nobody and counts nobody where the request names no payer', () => {
+  const trials: LimitRule[] = [
+    total({ scope: 'payer', max: 1, shadow: true }),
+    rate({ scope: 'merchant+payer', shadow: true }),
+    { ...concurrency(1), scope: 'payer', shadow: true } as LimitRule,
+  ];
+  const steps = stepsOf([total(), ...trials], { ...PAYER, payer: () => undefined });
+  assert.deepEqual([steps.barred, steps.rates, steps.concurrency], [undefined, [], []]);
+  assert.deepEqual([steps.totals.length, steps.totalRules], [1, [{ rule: 'daily' }]]);
+  const both = stepsOf([total({ scope: 'payer' }), ...trials], { ...PAYER, payer: () => undefined });
+  assert.match(both.barred?.detail ?? '', /payer/, 'beside one in force');
+});
+
 test('a limit by payer refuses a request that names none, and does not speak of operations that have none', () => {
   const rules = [total(), total({ scope: 'payer', max: 1 })];
   assert.match(stepsOf(rules, { ...PAYER, payer: () => undefined }).barred?.detail ?? '', /payer/);

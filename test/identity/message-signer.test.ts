@@ -15,7 +15,8 @@ import type { KeySource, Merchant } from '../../src/protocol/merchant.ts';
 import type { Snapshot } from '../../src/registry/snapshot.ts';
 import { type IssueMerchant, makePki, type Pki } from '../support/pki.ts';
 
-const [ONE, TWO, WITHOUT] = ['800000000000001', '800000000000002', '800000000000003'];
+const [ONE, TWO, WITHOUT, ALSO] = ['800000000000001', '800000000000002', '800000000000003', '800000000000004'];
+const NOW = Date.now();
 const SUBJECT = 'CN=signer,O=Tea,C=CN';
 const BINDING = bindingKeyOf('merchants', parseName(SUBJECT));
 const FOR_EVER = { notBeforeMs: 0, notAfterMs: Number.MAX_SAFE_INTEGER, pins: [] };
@@ -32,7 +33,7 @@ after(() => pki.dispose());
 const merchant = (number: string, sources: readonly KeySource[]): Merchant =>
   ({ number, keySources: new Set(sources) }) as unknown as Merchant;
 const merchants = new Map([ONE, TWO].map((number) => [number, merchant(number, ['registered', 'message'])]));
-merchants.set(WITHOUT, merchant(WITHOUT, ['registered', 'connection']));
+for (const number of [WITHOUT, ALSO]) merchants.set(number, merchant(number, ['registered', 'connection']));
 const registersWith = (numbers: readonly string[], changes: Partial<Registers> = {}): Registers => ({
   snapshot: {
     findBound: (key: string) => (key === BINDING ? numbers.map((merchantNumber) => ({ merchantNumber, ...FOR_EVER })) : []),
@@ -161,19 +162,29 @@ test("a changed byte of a good certificate is nobody's", async () => {
 test('the key of the connection signs only where the merchant may, and only under its own keyid', async () => {
   const [der] = (await chainOf()) as [Buffer];
   const { certificate } = checkSignerCertificate([der], authorities, registersWith([ONE]), Date.now());
-  const find = (keyid: string, number: string) => findConnectionKey(keyid, certificate, merchants.get(number) as Merchant);
+  const find = (keyid: string, number: string) =>
+    findConnectionKey(keyid, certificate, merchants.get(number) as Merchant, registersWith([number]), NOW);
   assert.deepEqual(find(certificate.keyid, WITHOUT)?.merchantNumbers, [WITHOUT]);
   assert.equal(find(certificate.keyid, ONE), undefined);
   assert.equal(find('a'.repeat(64), WITHOUT), undefined);
   const { publicKey: _none, ...unreadable } = certificate;
-  assert.equal(findConnectionKey(certificate.keyid, unreadable, merchants.get(WITHOUT) as Merchant), undefined);
+  assert.equal(
+    findConnectionKey(certificate.keyid, unreadable, merchants.get(WITHOUT) as Merchant, registersWith([WITHOUT]), NOW),
+    undefined,
+  );
   const { serialNumber, thumbprint } = certificate;
   const byCertificate = (handle: RegisteredHandle, number: string) =>
-    findConnectionCertificate(handle, certificate, merchants.get(number) as Merchant).map(({ merchantNumbers }) => merchantNumbers);
+    findConnectionCertificate(handle, certificate, merchants.get(number) as Merchant, registersWith([number]), NOW).map(
+      ({ merchantNumbers }) => merchantNumbers,
+    );
   assert.deepEqual(byCertificate({ by: 'serial', serialNumber }, WITHOUT), [[WITHOUT]]);
   assert.deepEqual(byCertificate({ by: 'thumbprint', thumbprint }, WITHOUT), [[WITHOUT]]);
   assert.deepEqual(byCertificate({ by: 'serial', serialNumber }, ONE), [], 'the contract does not let it');
   assert.deepEqual(byCertificate({ by: 'serial', serialNumber: '00' }, WITHOUT), []);
   assert.deepEqual(byCertificate({ by: 'serial', serialNumber, issuer: [] }, WITHOUT), [], 'whose issuer is not compared');
   assert.deepEqual(byCertificate({ by: 'merchant' }, WITHOUT), []);
+  const ofTwo = registersWith([WITHOUT, ALSO, ONE]);
+  const byHandle = findConnectionCertificate({ by: 'thumbprint', thumbprint }, certificate, merchants.get(WITHOUT) as Merchant, ofTwo, NOW);
+  const byId = findConnectionKey(certificate.keyid, certificate, merchants.get(WITHOUT) as Merchant, ofTwo, NOW);
+  for (const key of [...byHandle, byId]) assert.deepEqual(key?.merchantNumbers, [WITHOUT, ALSO], 'everybody that it may sign for');
 });

@@ -83,6 +83,11 @@ const [INVALID, COVERAGE, MISMATCH, MISSING] = [
 const withHeaders = (made: JwsDraft, ...more: Header[]): JwsDraft => ({ ...made, headers: [...made.headers, ...more] });
 const names = (...left: string[]): string[] => Object.keys(boundClaims()).filter((name) => !left.includes(name));
 
+const hiddenMethod = plain({
+  claims: { ...OBIE_CLAIMS, htm: 'GET' },
+  headerText: (text) => text.replace('"htm":', '"\\u0068tm":'),
+});
+
 const refused: readonly (readonly [why: string, code: ErrorCode, draft: JwsDraft])[] = [
   // D1
   ['no signature', MISSING, bound({ field: () => [] })],
@@ -207,6 +212,9 @@ const refused: readonly (readonly [why: string, code: ErrorCode, draft: JwsDraft
   ['a Merchant-Number that is not claimed', COVERAGE, bound({ claims: boundClaims({ 'merchant-number': undefined }) })],
   ['a Range that is not claimed', COVERAGE, withHeaders(bound(), ['Range', 'bytes=0-9'])],
   ['hole 3: a claimed header that is absent', COVERAGE, bound({ claims: boundClaims({ range: 'bytes=0-9' }) })],
+  ['plain, claims another method, spelled with an escape', COVERAGE, hiddenMethod],
+  ['plain, claims another URI', COVERAGE, plain({ claims: { ...OBIE_CLAIMS, htu: `https://${HOST}/v1/refunds` } })],
+  ['plain, claims another key than nobody sent', COVERAGE, plain({ claims: { ...OBIE_CLAIMS, 'idempotency-key': 'order-A2' } })],
   ['plain, with an Idempotency-Key', COVERAGE, withHeaders(plain(), ['Idempotency-Key', 'a'])],
   ['hole 14: Idempotency-Key twice', 'HTTP_INVALID', withHeaders(bound(), ['idempotency-key', 'order-A1'])],
   [

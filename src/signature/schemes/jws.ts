@@ -88,6 +88,9 @@ function presentBound(request: SchemeRequest, hosts: ReadonlySet<string>): Prese
   return presented(request, parts, createdAtSeconds, nonce);
 }
 
+/** All that the plain form claims. */
+const PLAIN_CLAIMS: readonly string[] = Object.values(OBIE);
+
 const CLAIM_OWN = `claim ${Object.values(OWN).join(', ')}, or sign with RFC 9421`;
 
 /** Where something that is not signed would say what is asked, the plain form is not enough. */
@@ -104,6 +107,9 @@ function checkBodyDecides({ body, target, pathParameters }: SchemeRequest): void
 function presentPlain(request: SchemeRequest): Presented {
   checkBodyDecides(request);
   const parts = readParts(request);
+  // Claims of the other form, which say what the request must be: here nothing would compare them.
+  const other = Object.keys(parts.header.claims).find((name) => !PLAIN_CLAIMS.includes(name));
+  if (other !== undefined) throw uncovered(OWN.method, `${other} is claimed without ${OWN.method}, in whose form alone it counts.`);
   for (const name of Object.values(OBIE)) {
     if (parts.header.claims[name] === undefined) throw uncovered(name, `${name} must be claimed and listed in crit.`);
   }

@@ -152,14 +152,21 @@ function readSigned(
   };
 }
 
-/** Alipay v2 wraps its answer: `{"METHOD_response":ANSWER,"sign":".."}`, signed over ANSWER. UnionPay's answers are forms, ours stay JSON. */
-async function wrapAnswer({ body, operationId, dialect, findSigner }: SchemeAnswer): Promise<Buffer | undefined> {
+/** JSON by its media type, problem documents (RFC 9457) too. */
+const JSON_TYPE = /^application\/(?:[a-z.-]+\+)?json(?:[ \t]*;|$)/i;
+
+/**
+ * Alipay v2 wraps its answer: `{"METHOD_response":ANSWER,"sign":".."}`, signed over ANSWER, which is text where the answer is no JSON: encrypted
+ * as a whole, or nothing. UnionPay's answers are forms, ours stay JSON.
+ */
+async function wrapAnswer({ body, contentType, operationId, dialect, findSigner }: SchemeAnswer): Promise<Buffer | undefined> {
   if (dialect !== 'alipay') return undefined;
   const by = findSigner('rsa-v1_5-sha256');
   if (!by) return undefined;
-  const sign = (await by.signer.sign(body)).toString('base64');
+  const value = body.length > 0 && JSON_TYPE.test(contentType) ? body : Buffer.from(JSON.stringify(body.toString('utf8')));
+  const sign = (await by.signer.sign(value)).toString('base64');
   const name = JSON.stringify(`${operationId.replaceAll('.', '_')}_response`);
-  const members = [`{${name}:`, body, `,"alipay_cert_sn":"${by.alipaySerial}","sign":"${sign}"}`];
+  const members = [`{${name}:`, value, `,"alipay_cert_sn":"${by.alipaySerial}","sign":"${sign}"}`];
   return Buffer.concat(members.map((member) => (typeof member === 'string' ? Buffer.from(member) : member)));
 }
 

@@ -47,6 +47,15 @@ test('an answer to a form of Alipay is wrapped with its signature, where a curre
   const { wrapAnswer } = schemeOf('sorted-rsa2');
   const wrapped = { orders_create_response: { a: 'é' }, alipay_cert_sn: 'a', sign: rsaSign(BODY) };
   assert.deepEqual(JSON.parse(String(await wrapAnswer?.(answerOf(by)))), wrapped);
+  const others = [
+    ['an encrypted answer', 'application/jose', 'ey.a.b.c.d'],
+    ['an answer of nothing', 'application/json', ''],
+  ] as const;
+  for (const [why, contentType, text] of others) {
+    const answer = String(await wrapAnswer?.({ ...answerOf(by), contentType, body: Buffer.from(text) }));
+    const sign = rsaSign(JSON.stringify(text));
+    assert.deepEqual(JSON.parse(answer), { orders_create_response: text, alipay_cert_sn: 'a', sign }, why);
+  }
   assert.equal(await wrapAnswer?.(answerOf(undefined)), undefined);
   assert.equal(await wrapAnswer?.({ ...answerOf(by), dialect: 'unionpay' }), undefined, 'whose answers are forms');
 });
