@@ -122,12 +122,20 @@ async function decide(options: ResolveOptions, merchantNumber: string, keyHash: 
   const { store, onAlarm, clockAllowanceMs } = options;
   const epoch = options.epoch();
   const claim = await store.findClaim({ merchantNumber, keyHash });
-  const refused = findUndecidable(claim, outcome, options.nowMs(), clockAllowanceMs);
-  if (refused !== undefined) onAlarm(refused, { merchantNumber, admissionId: claim?.admissionId });
-  if (refused !== undefined || claim?.outcome === outcome) return true;
+  const isRefused = (view: ClaimView | undefined): boolean => {
+    const refused = findUndecidable(view, outcome, options.nowMs(), clockAllowanceMs);
+    if (refused !== undefined) onAlarm(refused, { merchantNumber, admissionId: view?.admissionId });
+    return refused !== undefined;
+  };
+  if (isRefused(claim) || claim?.outcome === outcome) return true;
   const nowMs = options.nowMs();
   const leased = await store.lease({ merchantNumber, keyHash, epoch, nowMs, untilMs: nowMs + LEASE_MS });
   if (!leased) return false;
+  // In a rebuild the claim may have been seen before another admission of its key, which the core may still begin, joined it.
+  if (isRefused(leased)) {
+    await postpone(options, merchantNumber, leased);
+    return true;
+  }
   return SETTLED.has(await settle(options, merchantNumber, leased, { outcome }, 'operator', leased.fence));
 }
 

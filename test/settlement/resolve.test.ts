@@ -256,3 +256,17 @@ for (const [why, before, pushed, found, heard, outcome, alarmed] of HEARD)
     assert.equal(alarms.length, alarmed, alarms.join());
     assert.equal(await resolver.hear(FIRST, 'nobody', pushed), 'unknown');
   });
+
+test('an operator says failed of a claim that another admission joins in a rebuild, between his look and his lease: not taken', async () => {
+  const { store, alarms, claim, resolver, due } = await openResolver(NEVER, {});
+  const { findClaim } = store;
+  const seen = await findClaim({ merchantNumber: FIRST, keyHash: 'key-a' });
+  Object.assign(store, { findClaim: async () => seen });
+  const joined = { ...admittedFact(admission('b')), keyHash: 'key-a', expiresAtMs: LATER + 20_000 };
+  await store.replay({ merchantNumber: FIRST, epoch: 'e1', nowMs: NOW, facts: [joined] });
+  assert.equal(await resolver.decide(FIRST, 'key-a', 'failed'), true, 'nothing to be tried again');
+  Object.assign(store, { findClaim });
+  assert.equal((await claim())?.state, 'unknown');
+  assert.deepEqual(alarms, ['an operator said failed of a request that the core may still begin']);
+  assert.deepEqual(await due(LATER + 60_000), ['key-a'], 'given back');
+});

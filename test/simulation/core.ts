@@ -15,6 +15,8 @@ export type CoreFaults = {
   /** How often a payment is refused for business reasons; how often it takes a second step, `PROCESSING` meanwhile. */
   readonly fails: number;
   readonly takesTime: number;
+  /** How long the second step takes at most, ms. */
+  readonly takesMsMax: number;
   /** Whether a refused payment is kept under its key. */
   readonly recordsFailures: boolean;
   /** Whether its query holds the original answer, or only the core's account of what became of the key. */
@@ -25,6 +27,10 @@ export type SimulatedCore = {
   /** The core as one process reaches it. */
   readonly connect: (life: Life) => Core;
   readonly setAway: (away: boolean) => void;
+  /** What an operator reads in the core's own books. */
+  readonly look: (derivedKey: string) => Execution['status'] | undefined;
+  /** Told of every conclusion, to push it. */
+  readonly onConcluded: (listener: (derivedKey: string, status: 'SUCCEEDED' | 'FAILED') => void) => void;
 };
 
 type Payment = { readonly amountFen: number; readonly currency: string; readonly orderNo: string; readonly merchantNumber: string };
@@ -62,10 +68,12 @@ export function createSimulatedCore(
   const executions = new Map<string, Execution>();
   let serial = 0;
   let away = false;
+  let tell: (derivedKey: string, status: 'SUCCEEDED' | 'FAILED') => void = () => {};
 
   const conclude = (claims: Claims, execution: Execution) => {
     execution.status = random.chance(faults.fails) ? 'FAILED' : 'SUCCEEDED';
     witness.executed(claims.key as string, claims.jti, execution.status === 'SUCCEEDED');
+    tell(claims.key as string, execution.status);
     if (execution.status === 'FAILED' && !faults.recordsFailures) executions.delete(claims.key as string);
   };
 
@@ -80,10 +88,10 @@ export function createSimulatedCore(
       serial,
     };
     executions.set(claims.key as string, execution);
-    witness.begun(claims.key as string, claims.jti, amountFen, claims.merchant);
+    witness.begun(claims.key as string, claims.jti);
     if (random.chance(faults.takesTime))
       scheduler.later(`core: finishes ${witness.nameOf(claims.key)}`, () => conclude(claims, execution), {
-        delayMs: random.between(0, 8_000),
+        delayMs: random.between(0, faults.takesMsMax),
       });
     else conclude(claims, execution);
     return plain(answerOf(execution));
@@ -130,8 +138,7 @@ export function createSimulatedCore(
         };
         const giveUp = () => answer({ kind: 'noAnswer', reason: 'time-out' });
         const cancel = scheduler.later(`${life.name}: gives up waiting for ${name}`, giveUp, { life, delayMs: call.timeoutMs });
-        if (!isQuery)
-          witness.sent(claims.key as string, claims.jti, JSON.parse(call.body.toString()).amountFen, claims.exp * 1000 - skewMs);
+        if (!isQuery) witness.sent(claims.key as string, claims.jti, claims.exp * 1000 - skewMs);
         if (random.chance(faults.reset)) {
           const broken = () => answer({ kind: 'noAnswer', reason: 'reset' });
           scheduler.later(`${life.name}: the connection breaks under ${name}`, broken, { life, delayMs: random.between(0, 500) });
@@ -161,6 +168,10 @@ export function createSimulatedCore(
     connect,
     setAway: (next) => {
       away = next;
+    },
+    look: (derivedKey) => executions.get(derivedKey)?.status,
+    onConcluded: (listener) => {
+      tell = listener;
     },
   };
 }

@@ -2,11 +2,15 @@ import { derivedKeyOf } from '../../src/admission/key-hash.ts';
 import { handle } from '../../src/pipeline/handle.ts';
 import { createJournalStage } from '../../src/pipeline/journal.ts';
 import type { Stages } from '../../src/pipeline/stages.ts';
+import type { Announcement } from '../../src/ports/announcements.ts';
 import type { Journal } from '../../src/ports/journal.ts';
-import type { Store } from '../../src/ports/store.ts';
+import { isShared, type Store } from '../../src/ports/store.ts';
+import { claimMark } from '../../src/protocol/marks.ts';
 import type { Merchant } from '../../src/protocol/merchant.ts';
 import type { Arrived, Sealed } from '../../src/protocol/messages.ts';
 import type { Operation } from '../../src/protocol/operation.ts';
+import type { FinalOutcome } from '../../src/protocol/outcome.ts';
+import { applyDecisions } from '../../src/runtime/decisions.ts';
 import { type Money, wireMoney } from '../../src/runtime/money.ts';
 import { joinState, type State } from '../../src/runtime/state.ts';
 import { assertionKey, executions, pay } from '../forward/sample.ts';
@@ -30,6 +34,8 @@ export const PLANTS = {
   oldEpochForwarded: 'an admission of an older epoch is journalled and forwarded',
   lostNoncesForgotten: 'the unclean end of a process is forgotten with its next start',
   notFoundBeforeExpiry: '"not found" is final although an assertion of the key is still good',
+  pushBelieved: 'what somebody pushes as the core is settled without asking the core',
+  sharedForgotten: 'a replay leaves out what counts over all merchants',
 } as const;
 export type Plant = keyof typeof PLANTS;
 
@@ -49,6 +55,8 @@ export type GatewayWorld = {
   /** How much rarer than in truth the processes look about: for worlds in which merchants wait for minutes. */
   readonly slowness: number;
   readonly plant: Plant | undefined;
+  /** How far the clock of a process may be off, either way, ms. */
+  readonly skewMsMax: number;
 };
 
 export type SimulatedGateway = {
@@ -57,6 +65,10 @@ export type SimulatedGateway = {
   readonly crash: () => void;
   /** Ends in order, when nothing is under way; false when something is. */
   readonly stop: () => Promise<boolean>;
+  /** The core says by itself what became of a key. */
+  readonly hear: (merchantNumber: string, keyHash: string, outcome: FinalOutcome) => Promise<unknown>;
+  /** An operator's word reaches this process. */
+  readonly decide: (merchantNumber: string, keyHash: string, outcome: FinalOutcome) => void;
 };
 
 const LOOK_MS = 500;
@@ -65,7 +77,8 @@ export const CLOCK_ALLOWANCE_MS = 2_000;
 const KEY = { id: '0123456789abcdef', key: Buffer.alloc(32, 7) };
 
 /** One gateway process: everything from admission to settlement is the real code, wired as the gateway wires it. */
-export function startSimulatedGateway(world: GatewayWorld, disk: Disk, boot: string): SimulatedGateway {
+export function startSimulatedGateway(fleet: GatewayWorld, disk: Disk, boot: string): SimulatedGateway {
+  const world = withOwnClock(fleet);
   const { scheduler, random, plant } = world;
   const life: Life = { name: `${disk.instance}.${boot}`, alive: true, mourners: new Set() };
   if (plant === 'lostNoncesForgotten') Object.assign(disk, { closed: true, noncesLostAtMs: undefined });
@@ -101,7 +114,20 @@ export function startSimulatedGateway(world: GatewayWorld, disk: Disk, boot: str
       end();
       return true;
     },
+    hear: (merchantNumber, keyHash, outcome) =>
+      plant === 'pushBelieved'
+        ? believe(state, money, merchantNumber, keyHash, outcome)
+        : money.resolver.hear(merchantNumber, keyHash, outcome),
+    decide: (merchantNumber, keyHash, outcome) =>
+      applyDecisions([decisionOf(merchantNumber, keyHash, outcome)], money.resolver, state.until),
   };
+}
+
+/** A process lives by its own clock, which is off by as much as clocks may be. */
+function withOwnClock(fleet: GatewayWorld): GatewayWorld {
+  const { scheduler, random, skewMsMax } = fleet;
+  const skewMs = random.between(-skewMsMax, skewMsMax);
+  return { ...fleet, scheduler: { ...scheduler, nowMs: () => scheduler.nowMs() + skewMs } };
 }
 
 function tick(scheduler: Scheduler, life: Life, everyMs: number, act: () => Promise<void>): void {
@@ -112,10 +138,33 @@ function tick(scheduler: Scheduler, life: Life, everyMs: number, act: () => Prom
   scheduler.later(`${life.name}: starts`, again, { life });
 }
 
+async function believe(
+  { store }: State,
+  { resolver }: Money,
+  merchantNumber: string,
+  keyHash: string,
+  outcome: FinalOutcome,
+): Promise<void> {
+  const claim = await store.findClaim({ merchantNumber, keyHash });
+  if (claim) await resolver.learn(merchantNumber, claim, { outcome });
+}
+
+const decisionOf = (merchantNumber: string, keyHash: string, after: FinalOutcome): Announcement => ({
+  kind: 'settle',
+  subject: claimMark(merchantNumber, keyHash),
+  actor: 'Wang Fang',
+  reason: 'asked the core',
+  atMs: 0,
+  before: 'unknown',
+  after,
+  version: 1,
+  restored: false,
+});
+
 /** What is under way in a process. */
 type Busy = { requests: number; commands: number; pauses: number };
 
-function counted(store: Store, busy: Busy): Store {
+function counted(store: Store, busy: Busy, plant: Plant | undefined): Store {
   const count =
     <C, R>(run: (command: C) => Promise<R>) =>
     (command: C): Promise<R> => {
@@ -125,14 +174,24 @@ function counted(store: Store, busy: Busy): Store {
       });
     };
   const { settle, hold, void: voids, release } = store;
-  return { ...store, settle: count(settle), hold: count(hold), void: count(voids), release: count(release) };
+  const replay = plant === 'sharedForgotten' ? replayOwn(store) : store.replay;
+  return { ...store, replay, settle: count(settle), hold: count(hold), void: count(voids), release: count(release) };
 }
+
+const replayOwn =
+  (store: Store): Store['replay'] =>
+  (command) => {
+    const facts = command.facts.map((fact) =>
+      fact.type === 'admitted' ? { ...fact, reservation: fact.reservation.filter(({ counter }) => !isShared(counter)) } : fact,
+    );
+    return store.replay({ ...command, facts });
+  };
 
 function joinGateway(world: GatewayWorld, disk: Disk, life: Life, journal: SimulatedJournal, busy: Busy): State {
   const { scheduler, disks } = world;
   const state: State = joinState({
     journal: plantJournal(world, life, journal, () => state.keeper.epoch()),
-    store: counted(world.store.connect(life), busy),
+    store: counted(world.store.connect(life), busy, world.plant),
     instance: disk.instance,
     instances: disks.map(({ instance }) => instance),
     merchantNumbers: () => world.merchants.map(({ number }) => number),
@@ -183,11 +242,11 @@ function wireGateway(world: GatewayWorld, disk: Disk, life: Life, state: State):
     findOperation: (id) => (id === pay.id ? operationOf(world) : id === executions.id ? executions : undefined),
     merchantNumbers: () => world.merchants.map(({ number }) => number),
     clock: { nowMs: scheduler.nowMs, monotonicMs: scheduler.nowMs },
-    onAlarm: (alarm) => witness.alarm(alarm),
+    onAlarm: (alarm, facts) => witness.alarm(alarm, facts),
   });
 }
 
-const operationOf = ({ timeoutMs }: GatewayWorld): Operation => ({ ...pay, timeoutMs });
+const operationOf = ({ timeoutMs }: GatewayWorld): Operation => ({ ...pay, timeoutMs, payer: '/payer/accountNo' });
 
 /** The stages of a request; a planted fault replaces the one that it is about. */
 function stagesOf(world: GatewayWorld, money: Money, state: State): Stages {

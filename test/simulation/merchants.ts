@@ -4,6 +4,7 @@ import type { Arrived } from '../../src/protocol/messages.ts';
 import { arrivedPayment, type Told, toldBy } from '../support/front.ts';
 import { derivedKeyFor, type SimulatedGateway } from './gateway.ts';
 import type { Random } from './random.ts';
+import { PAYERS } from './rules.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Said, Witness } from './witness.ts';
 
@@ -17,6 +18,7 @@ export type MerchantWorld = {
   readonly running: (instance: number) => SimulatedGateway | undefined;
   /** How to send once more what was seen on the wire, newest last. */
   readonly captured: (() => void)[];
+  readonly serial: Serial;
 };
 
 export type Traffic = {
@@ -37,22 +39,28 @@ export type Traffic = {
 const UNDECIDED: ReadonlySet<string> = new Set(['REBUILDING', 'STORE_UNAVAILABLE', 'JOURNAL_UNAVAILABLE']);
 const UNDECIDED_MAX = 30;
 
-type Order = { readonly merchantNumber: string; readonly orderNo: string; readonly amountFen: number };
+type Order = { readonly merchantNumber: string; readonly orderNo: string; readonly amountFen: number; readonly payer: string };
 type Outcome = Said | undefined;
-type Serial = { requests: number; readonly captured: (() => void)[] };
+/** How many there were so far. */
+export type Serial = { orders: number; requests: number };
 
 /** Sends every order until it is settled or its deliveries are used up; keeps to the advice of the answers. Resolves when all are done. */
 export async function runMerchants(world: MerchantWorld, traffic: Traffic): Promise<void> {
-  const { random, merchants } = world;
-  const serial: Serial = { requests: 0, captured: world.captured };
+  const { random, merchants, serial } = world;
   const orders = Array.from({ length: traffic.orders }, (_, i): Order => {
     const merchant = random.pick(merchants);
-    return { merchantNumber: merchant.number, orderNo: `O${i + 1}`, amountFen: random.pick(traffic.amountsFen) };
+    return {
+      merchantNumber: merchant.number,
+      orderNo: `O${serial.orders + i + 1}`,
+      amountFen: random.pick(traffic.amountsFen),
+      payer: random.pick(PAYERS),
+    };
   });
-  await Promise.all(orders.map((order) => runOrder(world, traffic, order, serial)));
+  serial.orders += traffic.orders;
+  await Promise.all(orders.map((order) => runOrder(world, traffic, order)));
 }
 
-async function runOrder(world: MerchantWorld, traffic: Traffic, order: Order, serial: Serial): Promise<void> {
+async function runOrder(world: MerchantWorld, traffic: Traffic, order: Order): Promise<void> {
   const { scheduler, random } = world;
   await scheduler.turn('', undefined, random.between(0, 5_000));
   let generation = 0;
@@ -60,7 +68,7 @@ async function runOrder(world: MerchantWorld, traffic: Traffic, order: Order, se
   let undecided = 0;
   for (let sent = 0; sent < traffic.deliveriesMax; ) {
     const body = random.chance(traffic.otherBody) ? order.amountFen + 1 : order.amountFen;
-    const once = () => deliver(world, traffic, order, key, body, serial);
+    const once = () => deliver(world, traffic, order, key, body);
     const [outcome] = await Promise.all(random.chance(traffic.twice) ? [once(), once()] : [once()]);
     if (outcome?.kind === 'unknown' && UNDECIDED.has(outcome.code) && undecided < UNDECIDED_MAX) undecided += 1;
     else sent += 1;
@@ -81,15 +89,8 @@ function freshKey({ witness }: MerchantWorld, { merchantNumber, orderNo }: Order
 }
 
 /** One signed request: sent, perhaps captured and sent again by somebody else, perhaps never waited for. */
-async function deliver(
-  world: MerchantWorld,
-  traffic: Traffic,
-  order: Order,
-  key: string,
-  amountFen: number,
-  serial: Serial,
-): Promise<Outcome> {
-  const { scheduler, random, witness } = world;
+async function deliver(world: MerchantWorld, traffic: Traffic, order: Order, key: string, amountFen: number): Promise<Outcome> {
+  const { scheduler, random, witness, serial } = world;
   serial.requests += 1;
   const number = serial.requests;
   const send = (suffix: string): Promise<Outcome> => {
@@ -110,7 +111,7 @@ async function deliver(
     replays += 1;
     void send("'".repeat(replays));
   };
-  serial.captured.push(replay);
+  world.captured.push(replay);
   if (random.chance(traffic.replayed))
     scheduler.later(`somebody replays r${number}`, replay, { delayMs: random.pick([0, 500, 5_000, 60_000, 250_000]) });
   return random.chance(traffic.abandoned) ? undefined : answer;

@@ -31,6 +31,8 @@ export type Profile = {
   /** Misfortunes of one world, at most. */
   readonly misfortunesMax: number;
   readonly dangers: readonly Danger[];
+  /** How probable an operator is who calls failed what the core is still about. */
+  readonly impatience?: number;
 };
 
 const ALL: readonly Misfortune[] = [
@@ -46,7 +48,7 @@ const ALL: readonly Misfortune[] = [
 ];
 const ANY_STEP = /admit|journal synced|core: gets|hears|settle|hold|void|lease|replay|report|openEpoch|answers|times out/;
 
-/** The seeds go round: everything mixed, and four kinds of worlds in which things go wrong at the worst moment. */
+/** The seeds go round: everything mixed, and five kinds of worlds in which things go wrong at the worst moment. */
 export const PROFILES: readonly Profile[] = [
   {
     name: 'mixed',
@@ -118,6 +120,29 @@ export const PROFILES: readonly Profile[] = [
         after: /breaks under|gives up|question/,
         chances: [0, 0.1],
         misfortunes: ['that process crashes', 'store: loses everything'],
+        companionChance: 0.3,
+        companions: ['store: loses everything', 'a process crashes'],
+      },
+    ],
+  },
+  {
+    // Outcomes stay unknown for long, and an operator who does not wait for the core is wrong about some: late successes.
+    name: 'impatient operators',
+    misfortunesMax: 2,
+    impatience: 0.8,
+    store: { replyLost: 0, scriptLost: 0 },
+    core: { takesTime: 0.9, takesMsMax: 120_000, fails: 0.3, notSent: 0, requestLost: 0, reset: 0.5, answerLost: 0.5 },
+    disk: { refuses: 0 },
+    dangers: [
+      {
+        after: /operator says|pushes|store: settle/,
+        chances: [0, 0.1],
+        misfortunes: [
+          'store: loses everything',
+          'store: fails over to its replica',
+          'that process crashes',
+          'store: its replica stops following',
+        ],
         companionChance: 0.3,
         companions: ['store: loses everything', 'a process crashes'],
       },

@@ -28,8 +28,6 @@ export type Scheduler = {
   readonly calm: () => void;
 };
 
-/** When the simulated world begins: a Tuesday noon in Shanghai. */
-export const START_MS = Date.UTC(2026, 10, 3, 4, 0, 0);
 /** In a calm world time passes in strides, so that ticks are few. */
 const UUID = /[0-9a-f]{8}-[0-9a-f-]{27}/g;
 const STRIDE_MS = 8_000;
@@ -37,7 +35,7 @@ const STRIDE_MS = 8_000;
 type Line = { readonly steps: number; readonly nowMs: number; readonly line: string };
 
 /** The lines as people read them. Epochs are random; their names in the story are not. */
-function tell(lines: readonly Line[]): string[] {
+function tell(lines: readonly Line[], startMs: number): string[] {
   const epochs = new Map<string, string>();
   const nameOf = (id: string): string => {
     const name = epochs.get(id) ?? `e${epochs.size + 1}`;
@@ -45,14 +43,18 @@ function tell(lines: readonly Line[]): string[] {
     return name;
   };
   return lines.map(({ steps, nowMs, line }) => {
-    const seconds = ((nowMs - START_MS) / 1000).toFixed(2).padStart(8);
+    const seconds = ((nowMs - startMs) / 1000).toFixed(2).padStart(8);
     return `${String(steps).padStart(5)}  ${seconds} s  ${line.replace(UUID, nameOf)}`;
   });
 }
 
 /** Everything that waits, in one list, and the one place where its order is chosen. */
-export function createScheduler(random: Random, temper: { readonly timeChance: number; readonly leapChance: number }): Scheduler {
-  let nowMs = START_MS;
+export function createScheduler(
+  random: Random,
+  startMs: number,
+  temper: { readonly timeChance: number; readonly leapChance: number },
+): Scheduler {
+  let nowMs = startMs;
   let steps = 0;
   let calm = false;
   let listener: (label: string) => void = () => {};
@@ -106,7 +108,7 @@ export function createScheduler(random: Random, temper: { readonly timeChance: n
       listener = next;
     },
     steps: () => steps,
-    story: () => tell(story),
+    story: () => tell(story, startMs),
     calm: () => {
       calm = true;
     },

@@ -1,10 +1,11 @@
-import { limitedMerchant } from '../support/front.ts';
 import { createSimulatedCore } from './core.ts';
 import { CLOCK_ALLOWANCE_MS, type GatewayWorld, type Plant, type SimulatedGateway, startSimulatedGateway } from './gateway.ts';
 import { createDisk } from './journal.ts';
 import { runMerchants } from './merchants.ts';
+import { planNews } from './news.ts';
 import { type Misfortune, PROFILES, type Profile } from './profiles.ts';
 import { createRandom, type Random } from './random.ts';
+import { pickMerchants, pickStart } from './rules.ts';
 import { createScheduler } from './scheduler.ts';
 import { createSimulatedStore } from './store.ts';
 import { createWitness } from './witness.ts';
@@ -18,13 +19,14 @@ export type Simulated = {
   readonly counts: ReadonlyMap<string, number>;
 };
 
-const LIMIT_FEN = 300;
-/** No world is still busy after so many steps; one that is has a dead end. */
+/** Steps before which no world comes to rest, unless it is told otherwise. */
+export const STEPS = 200;
+/** No round of orders is still busy after so many steps; one that is has a dead end. */
 const STEPS_MAX = 20_000;
 const INSTANCES = ['g1', 'g2'] as const;
 
 /** What is no fault, and stays when everything works again. */
-const CHARACTER: ReadonlySet<string> = new Set(['recordsFailures', 'tellsOriginal', 'fails', 'timeoutMs']);
+const CHARACTER: ReadonlySet<string> = new Set(['recordsFailures', 'tellsOriginal', 'fails', 'timeoutMs', 'takesMsMax']);
 
 /** Half of the worlds are without a kind of fault, so that each kind is also seen alone. */
 const maybe = (random: Random, probability: number): number => (random.chance(0.5) ? 0 : probability * random.next());
@@ -32,14 +34,15 @@ const maybe = (random: Random, probability: number): number => (random.chance(0.
 function createWorld(seed: number, plant: Plant | undefined) {
   const random = createRandom(seed);
   const profile = PROFILES[seed % PROFILES.length] as Profile;
-  const witness = createWitness(LIMIT_FEN);
-  const scheduler = createScheduler(random, { timeChance: 0.05 * random.next(), leapChance: 0.1 * random.next() });
+  const witness = createWitness();
+  const scheduler = createScheduler(random, pickStart(random), { timeChance: 0.05 * random.next(), leapChance: 0.1 * random.next() });
   const storeFaults = {
     replyLost: maybe(random, 0.1),
     scriptLost: maybe(random, 0.1),
     delayed: maybe(random, 0.2),
     replyDelayed: maybe(random, 0.4),
     replySurvives: maybe(random, 1),
+    replayCut: maybe(random, 0.6),
     timeoutMs: random.pick([500, 500, 3_000]),
     ...profile.store,
   };
@@ -52,15 +55,17 @@ function createWorld(seed: number, plant: Plant | undefined) {
     delayed: maybe(random, 0.4),
     fails: maybe(random, 0.5),
     takesTime: maybe(random, 0.4),
+    takesMsMax: 8_000,
     recordsFailures: random.chance(0.8),
     tellsOriginal: random.chance(0.6),
     ...profile.core,
   };
   const diskFaults = { refuses: maybe(random, 0.1), slow: maybe(random, 0.8), ...profile.disk };
   const store = createSimulatedStore(scheduler, random, storeFaults, witness);
-  // The core's clock may be behind by less than the allowance, or ahead by more.
-  const core = createSimulatedCore(scheduler, random, coreFaults, random.between(-CLOCK_ALLOWANCE_MS + 1, 2_500), witness);
-  const merchants = ['800000000000001', '800000000000002'].map((number) => limitedMerchant(number, LIMIT_FEN));
+  const skewMsMax = random.pick([0, 900]);
+  // The core's clock may be behind ours by less than the allowance, or ahead by more.
+  const core = createSimulatedCore(scheduler, random, coreFaults, random.between(-CLOCK_ALLOWANCE_MS + skewMsMax + 1, 2_500), witness);
+  const merchants = pickMerchants(random);
   const disks = INSTANCES.map(createDisk);
   const timeoutMs = random.pick([2_000, 2_000, 12_000]);
   const oneHost = random.chance(0.5);
@@ -78,6 +83,7 @@ function createWorld(seed: number, plant: Plant | undefined) {
     oneHost,
     slowness,
     plant,
+    skewMsMax,
   };
   const heal = () => {
     for (const faults of [storeFaults, coreFaults, diskFaults]) {
@@ -172,7 +178,7 @@ function planMisfortunes(world: World, fleet: ReturnType<typeof createFleet>, ca
   });
 }
 
-async function runTraffic(world: World, fleet: ReturnType<typeof createFleet>, captured: (() => void)[]): Promise<void> {
+async function runTraffic(world: World, fleet: ReturnType<typeof createFleet>, captured: (() => void)[], stepsMin: number): Promise<void> {
   const { random, scheduler, witness, merchants, store } = world;
   let done = false;
   const traffic = {
@@ -185,12 +191,15 @@ async function runTraffic(world: World, fleet: ReturnType<typeof createFleet>, c
     replayed: maybe(random, 0.5),
     abandoned: maybe(random, 0.5),
   };
-  void runMerchants({ scheduler, random, witness, merchants, instances: INSTANCES.length, running: fleet.running, captured }, traffic).then(
-    () => {
-      done = true;
-    },
-  );
-  while (!done && scheduler.steps() < STEPS_MAX && (await scheduler.step())) {
+  const serial = { orders: 0, requests: 0 };
+  const merchantWorld = { scheduler, random, witness, merchants, instances: INSTANCES.length, running: fleet.running, captured, serial };
+  const round = async (): Promise<void> => {
+    await runMerchants(merchantWorld, traffic);
+    if (scheduler.steps() < stepsMin) return round();
+    done = true;
+  };
+  void round();
+  while (!done && scheduler.steps() < STEPS_MAX + stepsMin && (await scheduler.step())) {
     witness.check(store.memory(), scheduler.nowMs());
     if (witness.violation()) return;
   }
@@ -221,15 +230,22 @@ async function runQuiet(world: World, fleet: ReturnType<typeof createFleet>): Pr
   }
 }
 
-/** Runs one world to its end. The same seed and plant give the same story. */
-export async function simulate(seed: number, plant?: Plant): Promise<Simulated> {
+export type SimulateOptions = {
+  /** Merchants go on until the world is so many steps old; default STEPS. */
+  readonly steps?: number;
+  readonly plant?: Plant;
+};
+
+/** Runs one world to its end. The same seed, steps and plant give the same story. */
+export async function simulate(seed: number, { steps: stepsMin = STEPS, plant }: SimulateOptions = {}): Promise<Simulated> {
   const world = createWorld(seed, plant);
   const { scheduler, witness } = world;
   const fleet = createFleet(world);
   for (const instance of INSTANCES.keys()) fleet.start(instance);
   const captured: (() => void)[] = [];
   planMisfortunes(world, fleet, captured);
-  await runTraffic(world, fleet, captured);
+  planNews({ ...world, impatience: world.profile.impatience ?? 0, instances: INSTANCES.length, running: fleet.running });
+  await runTraffic(world, fleet, captured, stepsMin);
   if (!witness.violation()) await runQuiet(world, fleet);
   const violation = witness.violation();
   if (violation) scheduler.note(`VIOLATION: ${violation}`);

@@ -39,6 +39,8 @@ export type StoreFaults = {
   readonly replyDelayed: number;
   /** That a reply which was under way when the server was lost still arrives. */
   readonly replySurvives: number;
+  /** That a replay stops half way, and its process learns only that it failed. */
+  readonly replayCut: number;
   /** How long a process waits for a reply, ms. */
   readonly timeoutMs: number;
 };
@@ -104,7 +106,9 @@ export function createSimulatedStore(scheduler: Scheduler, random: Random, fault
         ROUTINE.has(name) ? '' : `store: ${what} of ${life.name} runs`,
         () => {
           if (to.gone) return;
-          void execute(to, name, command).then((result) => {
+          const part = name === 'replay' && random.chance(faults.replayCut) ? cut(random, command) : undefined;
+          void execute(to, name, part ?? command).then((result) => {
+            if (part) return fail('the connection broke')();
             witness.ran(name, command, result);
             if (random.chance(faults.replySurvives)) to.refusals.delete(refuse);
             if (random.chance(faults.replyLost * calm)) return;
@@ -127,7 +131,7 @@ export function createSimulatedStore(scheduler: Scheduler, random: Random, fault
     memory: () => server.memory,
     lose: () => replace(createServer(server.run + 1, emptyMemory(), new Map())),
     detachReplica: () => {
-      replica = { memory: copyOf(server.memory), runs: new Map(server.runs) };
+      replica = { memory: copyMemory(server.memory), runs: new Map(server.runs) };
     },
     failOver: () => {
       if (!replica) return false;
@@ -149,6 +153,12 @@ const createServer = (run: number, memory: Memory, runs: Map<string, number>): S
   gone: false,
 });
 
+/** A replay of only the first of its facts: a store may take them in several steps. */
+function cut(random: Random, command: never): never {
+  const replay: Parameters<Store['replay']>[0] = command;
+  return { ...replay, facts: replay.facts.slice(0, random.between(0, replay.facts.length)) } as never;
+}
+
 /** An epoch that was written for another run of the server is no epoch (contract.md section 8). */
 const isPresent = ({ memory, runs, run }: Server): boolean => memory.epoch !== undefined && runs.get(memory.epoch.id) === run;
 
@@ -167,6 +177,12 @@ async function stateOf(server: Server): Promise<EpochState> {
   const { state } = await server.store.epoch();
   if (state.kind === 'lost' || isPresent(server)) return state;
   return { kind: 'lost', previous: state.epoch };
+}
+
+/** A copy whose slots share its counters of all merchants. */
+function copyMemory(memory: Memory): Memory {
+  const { epoch, slots, shared } = copyOf(memory);
+  return { epoch, slots: new Map([...slots].map(([number, slot]) => [number, { ...slot, shared }])), shared };
 }
 
 /** A copy of plain data, maps and sets; bytes are never changed and are shared. */

@@ -1,5 +1,7 @@
 import type { Memory } from '../../src/admission/model.ts';
-import type { AdmitCommand, Decision } from '../../src/ports/store.ts';
+import type { AdmitCommand, Decision, SettleCommand } from '../../src/ports/store.ts';
+import { createReservations } from './reservations.ts';
+import { createSums } from './sums.ts';
 
 /** A business order's key, as the witness follows it. */
 export type KeyRecord = {
@@ -11,8 +13,9 @@ export type KeyRecord = {
   executed: number;
   /** Number of the admission that ran. */
   executedOf: number;
-  /** Amount of the execution that began and may have succeeded, fen. */
-  begunFen: number;
+  /** The request that began, and the one whose execution succeeded. */
+  begunBy: string;
+  executedBy: string;
   /** Whether it is refused, as far as the core remembers. */
   refused: boolean;
   readonly said: Set<'succeeded' | 'failed'>;
@@ -20,13 +23,18 @@ export type KeyRecord = {
   notExecutedAfter: number;
   newKeySaid: boolean;
   paymentNo: string | undefined;
+  /** An operator called it failed while the core was still about it: what follows from that is his. */
+  misjudged: boolean;
 };
 
 /** Bytes that may still make the core begin. */
-type Sent = { readonly key: string; readonly amountFen: number; readonly untilMs: number };
+type Sent = { readonly key: string; readonly untilMs: number };
 
 export type Witness = {
   readonly registerKey: (derivedKey: string, record: Pick<KeyRecord, 'name' | 'merchantNumber' | 'orderNo' | 'keyHash'>) => void;
+  readonly keyOf: (merchantNumber: string, keyHash: string) => { readonly derivedKey: string; readonly name: string } | undefined;
+  readonly find: (derivedKey: string) => KeyRecord;
+  readonly misjudged: (derivedKey: string) => void;
   readonly registerRequest: (requestId: string, name: string) => void;
   readonly nameOf: (derivedKey: string | undefined) => string;
   readonly requestName: (requestId: string) => string;
@@ -34,15 +42,15 @@ export type Witness = {
   readonly about: (command: unknown) => string;
   readonly ran: (name: string, command: unknown, result: unknown) => void;
   readonly storeLost: () => void;
-  readonly sent: (derivedKey: string, requestId: string, amountFen: number, untilMs: number) => void;
+  readonly sent: (derivedKey: string, requestId: string, untilMs: number) => void;
   readonly arrived: (requestId: string) => void;
-  readonly begun: (derivedKey: string, requestId: string, amountFen: number, merchantNumber: string) => void;
+  readonly begun: (derivedKey: string, requestId: string) => void;
   readonly executed: (derivedKey: string, requestId: string, succeeded: boolean) => void;
   /** The core gave an answer again. */
   readonly repeated: () => void;
   /** An answer left a gateway. */
   readonly said: (derivedKey: string, requestId: string, what: Said) => void;
-  readonly alarm: (alarm: string) => void;
+  readonly alarm: (alarm: string, facts: Readonly<Record<string, unknown>>) => void;
   readonly wrong: (what: string) => void;
   /** The first broken invariant. */
   readonly violation: () => string | undefined;
@@ -53,6 +61,7 @@ export type Witness = {
   readonly isResolved: (memory: Memory) => boolean;
   /** What happened, for the proof that the simulation reaches what it is about. */
   readonly counts: Map<string, number>;
+  readonly count: (what: string) => void;
 };
 
 /** What an answer says about its key. */
@@ -64,12 +73,18 @@ export type Said =
 
 const CONTRADICTIONS = /success after failure|failure after success|the core now says|may have run twice|had told as succeeded/;
 
+/** What changes sums and reservations. */
+const WRITING: ReadonlySet<string> = new Set(['admit', 'settle', 'void', 'hold', 'replay']);
+
 /** The observer who sees everything, and the invariants of the executable specification (contract.md section 13). */
-export function createWitness(limitFen: number): Witness {
+export function createWitness(): Witness {
   const keys = new Map<string, KeyRecord>();
   const requests = new Map<string, string>();
   const hashes = new Map<string, string>();
+  const byAdmission = new Map<string, string>();
+  const sums = createSums();
   const accepted = new Map<string, string>();
+  const reservations = createReservations();
   const admittedAt = new Map<string, number>();
   /** How many admissions there were when a request was decided: its refusal speaks of that moment. */
   const decidedAt = new Map<string, number>();
@@ -77,6 +92,8 @@ export function createWitness(limitFen: number): Witness {
   const counts = new Map<string, number>();
   let admissions = 0;
   let lost = false;
+  /** Whether anything happened since the last look that could break what must hold after every step. */
+  let touched = true;
   let violation: string | undefined;
 
   const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
@@ -86,13 +103,12 @@ export function createWitness(limitFen: number): Witness {
   const nameOf = (derivedKey: string | undefined) => keys.get(derivedKey ?? '')?.name ?? '?';
   const requestName = (requestId: string) => requests.get(requestId) ?? requestId;
   const keyOf = (derivedKey: string) => keys.get(derivedKey) as KeyRecord;
-  const executedFen = (merchantNumber: string) =>
-    [...keys.values()]
-      .filter((key) => key.merchantNumber === merchantNumber && key.executed > 0)
-      .reduce((sum, { begunFen }) => sum + begunFen, 0);
 
   const admitted = (command: AdmitCommand, decision: Decision) => {
     count(`admit: ${decision.kind}`);
+    sums.asked(command);
+    byAdmission.set(command.admissionId, command.claim?.keyHash ?? '');
+    if (decision.kind === 'admitted' && decision.exceeded) count('admit: on trial, would be refused');
     if (['rebuilding', 'voided', 'nonce'].includes(decision.kind)) return;
     const before = accepted.get(command.nonce);
     if (before !== undefined && before !== command.admissionId) wrong('(5) a nonce was accepted twice');
@@ -105,30 +121,20 @@ export function createWitness(limitFen: number): Witness {
     decidedAt.set(requestId, admissions);
   };
 
-  /** Executed, or begun, or under way with an assertion that is still good: by key, the amount that may move. */
-  const exposureOf = (merchantNumber: string, nowMs: number): number => {
-    const fen = new Map<string, number>();
-    for (const [derivedKey, key] of keys) {
-      if (key.merchantNumber === merchantNumber && key.begunFen > 0 && !key.refused) fen.set(derivedKey, key.begunFen);
+  /** Of each key that ran, or has begun, or is under way with an assertion that is still good: the request that moves it. */
+  const exposed = (nowMs: number): Iterable<string> => {
+    const moving = new Map<string, string>();
+    for (const [derivedKey, key] of keys) if (key.begunBy && !key.refused && !key.misjudged) moving.set(derivedKey, key.begunBy);
+    for (const [requestId, { key, untilMs }] of underWay) {
+      const { refused, misjudged } = keyOf(key);
+      if (untilMs > nowMs && !moving.has(key) && !refused && !misjudged) moving.set(key, requestId);
     }
-    for (const { key, amountFen, untilMs } of underWay.values()) {
-      if (keyOf(key).merchantNumber === merchantNumber && untilMs > nowMs && !fen.has(key) && !keyOf(key).refused) fen.set(key, amountFen);
-    }
-    return [...fen.values()].reduce((sum, each) => sum + each, 0);
-  };
-
-  const merchants = () => new Set([...keys.values()].map(({ merchantNumber }) => merchantNumber));
-
-  const checkSums = (memory: Memory, merchantNumber: string) => {
-    for (const { committed, reserved } of memory.slots.get(merchantNumber)?.totals.values() ?? []) {
-      if (committed < 0n || reserved < 0n) wrong('(3) a counter below zero');
-      if (committed > BigInt(limitFen)) wrong('(2) committed above the limit');
-      if (!lost && committed + reserved > BigInt(limitFen)) wrong('(2) committed + reserved above the limit');
-    }
+    return moving.values();
   };
 
   const said: Witness['said'] = (derivedKey, requestId, what) => {
     const key = keyOf(derivedKey);
+    if (key.misjudged) return;
     count(`said: ${what.kind === 'unknown' ? what.code : what.kind}`);
     if (what.kind === 'succeeded') {
       key.said.add('succeeded');
@@ -159,22 +165,34 @@ export function createWitness(limitFen: number): Witness {
     key.refused = false;
     key.executed += 1;
     key.executedOf = admittedAt.get(requestId) ?? 0;
+    key.executedBy = requestId;
     if (key.executed > 1) wrong('(1) the core executed one derived key twice');
+    if (key.misjudged) return;
     if (key.newKeySaid) wrong('(4) an answer said retry: new_key, and then the key ran');
     if (key.executedOf <= key.notExecutedAfter) wrong('(4) an answer said not_executed, and then an earlier delivery of the key ran');
-    const ofOrder = [...keys.values()].filter((other) => other.orderNo === key.orderNo && other.executed > 0);
+    const ofOrder = [...keys.values()].filter((other) => other.orderNo === key.orderNo && other.executed > 0 && !other.misjudged);
     if (ofOrder.length > 1) wrong('(1b) one business order was executed twice');
-    if (executedFen(key.merchantNumber) > limitFen) wrong('(2) the core has executed more than the limit');
+  };
+
+  const isMisjudged = (keyHash: string) => [...keys.values()].some((key) => key.keyHash === keyHash && key.misjudged);
+  const late = ({ keyHash, admissionId }: SettleCommand) => {
+    count('settle: late');
+    if (isMisjudged(keyHash)) sums.late(admissionId);
   };
 
   const stateIn = (memory: Memory, key: KeyRecord) => memory.slots.get(key.merchantNumber)?.claims.get(key.keyHash);
+
+  /** An operator was wrong, and nobody has told the gateway since. */
+  const isForgotten = (memory: Memory, key: KeyRecord) => key.misjudged && stateIn(memory, key)?.outcome === 'failed';
 
   return {
     registerKey: (derivedKey, record) => {
       const fresh = {
         executed: 0,
         executedOf: 0,
-        begunFen: 0,
+        executedBy: '',
+        begunBy: '',
+        misjudged: false,
         refused: false,
         notExecutedAfter: 0,
         newKeySaid: false,
@@ -185,37 +203,56 @@ export function createWitness(limitFen: number): Witness {
     },
     registerRequest: (requestId, name) => requests.set(requestId, name),
     nameOf,
+    find: keyOf,
+    keyOf: (merchantNumber, keyHash) => {
+      for (const [derivedKey, key] of keys)
+        if (key.keyHash === keyHash && key.merchantNumber === merchantNumber) return { derivedKey, name: key.name };
+      return undefined;
+    },
+    misjudged: (derivedKey) => {
+      keyOf(derivedKey).misjudged = true;
+    },
     requestName,
     about: (command) => aboutCommand((command ?? {}) as Named, hashes),
     ran: (name, command, result) => {
+      touched ||= WRITING.has(name);
       if (name === 'admit') admitted(command as AdmitCommand, result as Decision);
+      else if (name === 'settle' && result === 'late') late(command as SettleCommand);
       else if (typeof result === 'string' || typeof result === 'boolean') count(`${name}: ${result}`);
       else if (name === 'lease') count(`lease: ${result ? 'given' : 'refused'}`);
     },
     storeLost: () => {
       lost = true;
+      touched = true;
       count('store lost');
     },
-    sent: (key, requestId, amountFen, untilMs) => underWay.set(requestId, { key, amountFen, untilMs }),
+    sent: (key, requestId, untilMs) => {
+      underWay.set(requestId, { key, untilMs });
+      touched = true;
+    },
     arrived: (requestId) => underWay.delete(requestId),
-    begun: (derivedKey, _requestId, amountFen) => {
-      keyOf(derivedKey).begunFen = amountFen;
+    begun: (derivedKey, requestId) => {
+      keyOf(derivedKey).begunBy = requestId;
+      touched = true;
       keyOf(derivedKey).refused = false;
     },
     executed,
     repeated: () => count('core: repeated'),
     said,
-    alarm: (alarm) => {
+    alarm: (alarm, { admissionId }) => {
       count(`alarm: ${alarm.replace(/ [\d-]+ .*/, '')}`);
-      if (CONTRADICTIONS.test(alarm)) wrong(`(2) late or contradictory news, though the core keeps its part: ${alarm}`);
+      if (CONTRADICTIONS.test(alarm) && !isMisjudged(byAdmission.get(String(admissionId)) ?? ''))
+        wrong(`(2) late or contradictory news, though the core keeps its part: ${alarm}`);
     },
     wrong,
     violation: () => violation,
     check: (memory, nowMs) => {
-      for (const merchantNumber of merchants()) {
-        checkSums(memory, merchantNumber);
-        if (exposureOf(merchantNumber, nowMs) > limitFen) wrong('(2) the core has executed or may still execute more than the limit');
-      }
+      if (!touched) return;
+      touched = false;
+      const broken = sums.findBroken(memory, lost) ?? reservations(memory);
+      if (broken) wrong(broken);
+      const over = sums.findExposed(exposed(nowMs));
+      if (over !== undefined) wrong(`(2) the core has executed or may still execute more than the limit: ${over}`);
     },
     isResolved: (memory) =>
       [...memory.slots.values()].every(
@@ -223,15 +260,14 @@ export function createWitness(limitFen: number): Witness {
           [...claims.values()].every(({ state }) => state === 'final') && [...reservations.values()].every(({ state }) => state !== 'open'),
       ),
     whenQuiet: (memory) => {
-      for (const merchantNumber of merchants()) {
-        const totals = [...(memory.slots.get(merchantNumber)?.totals.values() ?? [])];
-        const committed = totals.reduce((sum, total) => sum + total.committed, 0n);
-        const ran = executedFen(merchantNumber);
-        if (committed !== BigInt(ran)) return `(3) quiet and resolved, but committed is ${committed} and the core's ledger says ${ran}`;
-        if (totals.some(({ reserved }) => reserved !== 0n)) return '(3) quiet and resolved, but something is still reserved';
-      }
+      const unequal = sums.findUnequal(
+        memory,
+        [...keys.values()].flatMap((key) => (key.executed > 0 && !isForgotten(memory, key) ? [key.executedBy] : [])),
+      );
+      if (unequal) return unequal;
       for (const key of keys.values()) {
         const claim = stateIn(memory, key);
+        if (isForgotten(memory, key)) continue;
         if (key.executed > 0 && !claim) return `(3) ${key.name} ran and has no claim`;
         if (claim && (claim.outcome === 'succeeded') !== key.executed > 0) return `(3) the claim of ${key.name} and the core differ`;
         if (key.said.size > 0 && !claim) return `(6) a final answer of ${key.name} was given, and its claim is gone`;
@@ -239,6 +275,7 @@ export function createWitness(limitFen: number): Witness {
       return undefined;
     },
     counts,
+    count,
   };
 }
 

@@ -38,9 +38,11 @@ export type Payment = {
   readonly nonce: string;
   readonly amountFen: number;
   readonly createdMs: number;
+  /** Account number. */
+  readonly payer?: string;
 };
 
-export function arrivedPayment({ requestId, merchantNumber, orderNo, key, nonce, amountFen, createdMs }: Payment): Arrived {
+export function arrivedPayment({ requestId, merchantNumber, orderNo, key, nonce, amountFen, createdMs, payer }: Payment): Arrived {
   const rawHeaders = [HEADER.contentType, 'application/json', HEADER.merchantNumber, merchantNumber, HEADER.idempotencyKey, key];
   rawHeaders.push(STAND_IN.nonce, nonce, STAND_IN.created, String(createdMs));
   return {
@@ -53,7 +55,7 @@ export function arrivedPayment({ requestId, merchantNumber, orderNo, key, nonce,
     method: 'POST',
     target: `/v1/orders/${orderNo}/payments`,
     rawHeaders,
-    body: Buffer.from(JSON.stringify({ amountFen, currency: 'CNY' })),
+    body: Buffer.from(JSON.stringify({ amountFen, currency: 'CNY', ...(payer ? { payer: { accountNo: payer } } : {}) })),
   } as unknown as Arrived;
 }
 
