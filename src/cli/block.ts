@@ -9,6 +9,7 @@ import { markOf } from '../registry/blocked.ts';
 import { type ChangeOptions, change, readConfiguration, withChangeOptions } from './change.ts';
 import { editYaml } from './edit-yaml.ts';
 import { WrongUse } from './exit.ts';
+import { reading } from './reading.ts';
 
 const EXAMPLES = `
 Examples:
@@ -36,14 +37,7 @@ export function createCommand(): Command {
       .option('--authority <name>', 'who issued it, for --serial and --subject; needed when there are several');
   which(block.command('add').description('Refuse a certificate from now on, and close its connections.')).action(add);
   which(block.command('remove').description('Accept a blocked certificate again.')).action(remove);
-  block
-    .command('list')
-    .description('The blocked certificates of the configuration.')
-    .option('--profile <name>', 'development or production', 'development')
-    .option('--config <file>', 'gateway.yaml')
-    .option('--data <directory>', 'the data directory (default HUFU_DATA)')
-    .option('--json', 'print JSON')
-    .action(list);
+  reading(block.command('list').description('The blocked certificates of the configuration.')).action(list);
   return block;
 }
 

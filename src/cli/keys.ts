@@ -9,7 +9,6 @@ import { ALGORITHM_NAMES, findKeyProblem } from '../protocol/algorithms.ts';
 import { keyStateAt } from '../protocol/answer-key.ts';
 import type { Merchant } from '../protocol/merchant.ts';
 import { loadRegistry } from '../registry/load.ts';
-import { openStore } from '../runtime/open-store.ts';
 import { type ChangeOptions, change, readConfiguration, withChangeOptions } from './change.ts';
 import { editYaml, type YamlEdit } from './edit-yaml.ts';
 import { WrongUse } from './exit.ts';
@@ -17,6 +16,8 @@ import { adopt } from './keys/adopt.ts';
 import { type Readiness, readinessOf } from './keys/readiness.ts';
 import { planPromotion, planRetirement, type RotationEdit, type RotationRow, USUAL_SHARES } from './keys/rotation.ts';
 import { certificatePath } from './merchant-file.ts';
+import { reading } from './reading.ts';
+import { withStore } from './with-store.ts';
 
 const EXAMPLES = `
 Examples:
@@ -63,13 +64,6 @@ export function createCommand(): Command {
   reading(keys.command('list').alias('status').description('All keys, their states and what changes them next.')).action(list);
   return keys;
 }
-
-const reading = (command: Command): Command =>
-  command
-    .option('--profile <name>', 'development or production', 'development')
-    .option('--config <file>', 'gateway.yaml (default HUFU_CONFIG, else the copy in the data directory)')
-    .option('--data <directory>', 'the data directory (default HUFU_DATA)')
-    .option('--json', 'print JSON');
 
 const { nowMs } = systemClock;
 
@@ -164,13 +158,8 @@ async function readReadiness(config: GatewayConfig, rows: readonly RotationRow[]
   if (row === undefined) throw new UserError(`there is no key ${keyid} in answers.keys; \`hufu keys list\` shows all`);
   const { merchantNumbers, findMerchant } = loadRegistry(config);
   const merchants = merchantNumbers.map((number) => findMerchant(number) as Merchant);
-  const store = await openStore(config, (line) => console.error(`hufu: ${line}`));
-  try {
-    const notes = await store.notes.all('answer-keys-seen');
-    return readinessOf(row, merchants, new Map(Object.entries(notes).map(([name, atMs]) => [name, Number(atMs)])));
-  } finally {
-    await store.close();
-  }
+  const notes = await withStore(config, (store) => store.notes.all('answer-keys-seen'));
+  return readinessOf(row, merchants, new Map(Object.entries(notes).map(([name, atMs]) => [name, Number(atMs)])));
 }
 
 async function checkReady(config: GatewayConfig, rows: readonly RotationRow[], keyid: string): Promise<void> {

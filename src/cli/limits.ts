@@ -3,6 +3,7 @@ import { withChangeOptions } from './change.ts';
 import { explain } from './limits/explain.ts';
 import { override } from './limits/override.ts';
 import { show } from './limits/show.ts';
+import { reading } from './reading.ts';
 
 const EXAMPLES = `
 Examples:
@@ -14,14 +15,10 @@ Examples:
 
 Amounts are whole fen. What is used is committed: the core did it. What is reserved is under way or of unknown outcome, and counts.`;
 
-const withPlaces = (command: Command): Command =>
-  command
-    .option('--profile <name>', 'development or production', 'development')
-    .option('--config <file>', 'gateway.yaml (default HUFU_CONFIG, else the copy in the data directory)')
-    .option('--data <directory>', 'the data directory (default HUFU_DATA)')
+const lookingAt = (command: Command): Command =>
+  reading(command)
     .option('--payer <number>', 'who pays, for limits that count by payer; it is hashed and not kept')
-    .option('--address <address>', 'address of the peer, for limits that count by address')
-    .option('--json', 'print JSON');
+    .option('--address <address>', 'address of the peer, for limits that count by address');
 
 /** `hufu limits`: what a merchant has used of its limits, which one would decide, and exceptions for a while. */
 export function createCommand(): Command {
@@ -30,10 +27,10 @@ export function createCommand(): Command {
       'What a merchant has used of its limits (限额), which of them would refuse a request, and exceptions that end by themselves.',
     )
     .addHelpText('after', EXAMPLES);
-  withPlaces(command.command('show <merchant>'))
+  lookingAt(command.command('show <merchant>'))
     .description('every limit of a merchant: bound, used, reserved, left, and when it begins anew')
     .action(show);
-  withPlaces(command.command('explain <merchant>'))
+  lookingAt(command.command('explain <merchant>'))
     .description('which limit would decide a request now, in the order in which they are asked')
     .requiredOption('--operation <id>', 'the operation')
     .option('--amount-fen <number>', 'the amount, whole fen')

@@ -12,6 +12,7 @@ import { type ChangeOptions, change, readConfiguration, withChangeOptions } from
 import { editYaml } from './edit-yaml.ts';
 import { WrongUse } from './exit.ts';
 import { certificatePath, readMerchant } from './merchant-file.ts';
+import { reading } from './reading.ts';
 
 const EXAMPLES = `
 Examples:
@@ -50,14 +51,8 @@ export function keyCommand(): Command {
     .requiredOption('--keyid <keyid>', 'the key, as `hufu merchant key list` shows it')
     .option('--at <time>', 'when it ends, RFC 3339; default: now')
     .action(retire);
-  command
-    .command('list')
-    .description('The keys of a merchant.')
+  reading(command.command('list').description('The keys of a merchant.'))
     .argument(...number)
-    .option('--profile <name>', 'development or production', 'development')
-    .option('--config <file>', 'gateway.yaml (default HUFU_CONFIG, else the copy in the data directory)')
-    .option('--data <directory>', 'the data directory (default HUFU_DATA)')
-    .option('--json', 'print JSON')
     .action(list);
   return command;
 }

@@ -2,19 +2,13 @@ import type { GatewayConfig } from '../config/schema.ts';
 import { foldBans } from '../identity/bans.ts';
 import { formatTable } from '../lib/table.ts';
 import type { Announcement } from '../ports/announcements.ts';
-import { openStore } from '../runtime/open-store.ts';
 import { type ChangeOptions, readConfiguration } from './change.ts';
 import { readMerchant, readMerchants } from './merchant-file.ts';
+import { withStore } from './with-store.ts';
 
 /** Everything that was announced on the store. */
-async function readAnnouncements(config: GatewayConfig): Promise<readonly Announcement[]> {
-  const store = await openStore(config, (line) => console.error(`hufu: ${line}`));
-  try {
-    return (await store.announcements.since(0)).changes;
-  } finally {
-    await store.close();
-  }
-}
+const readAnnouncements = (config: GatewayConfig): Promise<readonly Announcement[]> =>
+  withStore(config, async (store) => (await store.announcements.since(0)).changes);
 
 /** `hufu merchant show`: the file, and what operators announced about the merchant. */
 export async function show(number: string, options: ChangeOptions): Promise<void> {

@@ -7,6 +7,7 @@ import { bindingKeyOfEntry, certificatePath, findName, type NameOptions, nameOf,
 import { keyCommand } from './merchant-key.ts';
 import { type MoveOptions, move } from './merchant-move.ts';
 import { list, show } from './merchant-show.ts';
+import { reading } from './reading.ts';
 
 const EXAMPLES = `
 Examples:
@@ -50,13 +51,6 @@ export function createCommand(): Command {
   reading(merchant.command('list').description('All merchants.')).action(list);
   return merchant;
 }
-
-const reading = (command: Command): Command =>
-  command
-    .option('--profile <name>', 'development or production', 'development')
-    .option('--config <file>', 'gateway.yaml (default HUFU_CONFIG, else the copy in the data directory)')
-    .option('--data <directory>', 'the data directory (default HUFU_DATA)')
-    .option('--json', 'print JSON');
 
 const nameOptions = (command: Command): Command =>
   command

@@ -1,12 +1,12 @@
 import { Command } from 'commander';
-import type { GatewayConfig } from '../config/schema.ts';
 import { formatTable } from '../lib/table.ts';
 import { UserError } from '../lib/user-error.ts';
 import type { ClaimView, Store } from '../ports/store.ts';
 import { claimMark } from '../protocol/marks.ts';
-import { openStore } from '../runtime/open-store.ts';
 import { type ChangeOptions, change, readConfiguration, withChangeOptions } from './change.ts';
 import { WrongUse } from './exit.ts';
+import { reading } from './reading.ts';
+import { withStore } from './with-store.ts';
 
 const EXAMPLES = `
 Examples:
@@ -44,29 +44,12 @@ export function createCommand(): Command {
   const command = new Command('reservations')
     .description('Payments under way or of unknown outcome (预占), which hold their amount.')
     .addHelpText('after', EXAMPLES);
-  command
-    .command('list')
-    .description('every open reservation')
-    .option('--merchant <number>', 'of one merchant')
-    .option('--profile <name>', 'development or production', 'development')
-    .option('--config <file>', 'gateway.yaml (default HUFU_CONFIG, else the copy in the data directory)')
-    .option('--data <directory>', 'the data directory (default HUFU_DATA)')
-    .option('--json', 'print JSON')
-    .action(list);
+  reading(command.command('list').description('every open reservation')).option('--merchant <number>', 'of one merchant').action(list);
   withChangeOptions(command.command('resolve <merchant> <claim>'), 'required')
     .description('decide the outcome of one, as `list` names it')
     .requiredOption('--outcome <outcome>', 'succeeded or failed')
     .action(resolve);
   return command;
-}
-
-async function withStore<T>(config: GatewayConfig, look: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openStore(config, (line) => console.error(`hufu: ${line}`));
-  try {
-    return await look(store);
-  } finally {
-    await store.close();
-  }
 }
 
 async function list(options: ListOptions): Promise<void> {

@@ -2,10 +2,11 @@ import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import { UserError } from '../lib/user-error.ts';
 import type { AnnouncingStore } from '../ports/announcements.ts';
-import { openStore } from '../runtime/open-store.ts';
 import { NONCE_CLOSURE_MS } from '../settlement/rebuild.ts';
 import { type ChangeOptions, readConfiguration } from './change.ts';
 import { WrongUse } from './exit.ts';
+import { reading } from './reading.ts';
+import { withStore } from './with-store.ts';
 
 const EXAMPLES = `
 Examples:
@@ -23,14 +24,8 @@ export function createCommand(): Command {
   const command = new Command('store')
     .description('The store of nonces, keys and limits: whether it is open, and what it waits for.')
     .addHelpText('after', EXAMPLES);
-  const withPlaces = (each: Command) =>
-    each
-      .option('--profile <name>', 'development or production', 'development')
-      .option('--config <file>', 'gateway.yaml (default HUFU_CONFIG, else the copy in the data directory)')
-      .option('--data <directory>', 'the data directory (default HUFU_DATA)')
-      .option('--json', 'print JSON');
-  withPlaces(command.command('status')).description('open, rebuilding or lost, and which instances it waits for').action(status);
-  withPlaces(command.command('open'))
+  reading(command.command('status')).description('open, rebuilding or lost, and which instances it waits for').action(status);
+  reading(command.command('open'))
     .description('open a rebuilt store although journals are lost with it')
     .requiredOption('--accept-loss <instance...>', 'instances whose journals are lost')
     .requiredOption('--reason <text>', 'why, for the journal')
@@ -38,21 +33,16 @@ export function createCommand(): Command {
   return command;
 }
 
-async function withStore<T>(
+const look = <T>(
   options: Omit<ChangeOptions, 'reason'>,
-  look: (store: AnnouncingStore, instances: readonly string[]) => Promise<T>,
-): Promise<T> {
+  act: (store: AnnouncingStore, instances: readonly string[]) => Promise<T>,
+): Promise<T> => {
   const config = readConfiguration(options);
-  const store = await openStore(config, (line) => console.error(`hufu: ${line}`));
-  try {
-    return await look(store, config.instances);
-  } finally {
-    await store.close();
-  }
-}
+  return withStore(config, (store) => act(store, config.instances));
+};
 
 const status = (options: ChangeOptions): Promise<void> =>
-  withStore(options, async (store, instances) => {
+  look(options, async (store, instances) => {
     const { state } = await store.epoch();
     const missing = state.kind === 'rebuilding' ? instances.filter((name) => !state.reported.includes(name)) : [];
     const closedUntil =
@@ -63,7 +53,7 @@ const status = (options: ChangeOptions): Promise<void> =>
   });
 
 const open = (options: Options): Promise<void> =>
-  withStore(options, async (store, instances) => {
+  look(options, async (store, instances) => {
     const unknown = options.acceptLoss.find((name) => !instances.includes(name));
     if (unknown !== undefined) throw new WrongUse(`there is no instance ${unknown}: gateway.yaml has ${instances.join(', ')}`);
     const { state } = await store.epoch();

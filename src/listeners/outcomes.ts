@@ -1,8 +1,7 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { JsonProblem, parseStrictJson } from '../lib/json.ts';
+import { listenPlain, type PlainListener } from './plain-http.ts';
 
 /** What the core says became of a key. It is believed only after the core was asked. */
 export type PushedOutcome = { readonly merchantNumber: string; readonly claim: string; readonly outcome: 'succeeded' | 'failed' };
@@ -15,9 +14,9 @@ export type OutcomesOptions = {
   readonly port: number;
   /** Rejects when nothing can be found out now; the core may push again. */
   readonly hear: (pushed: PushedOutcome) => Promise<Heard>;
+  /** Errors of the socket. */
+  readonly onFault: (error: Error) => void;
 };
-
-export type OutcomesListener = { readonly port: number; readonly close: () => Promise<void> };
 
 const BODY_BYTES_MAX = 1_024;
 const OUTCOMES: Readonly<Record<string, PushedOutcome['outcome']>> = { SUCCEEDED: 'succeeded', FAILED: 'failed' };
@@ -28,7 +27,7 @@ const STATUS: Readonly<Record<Heard, number>> = { final: 200, open: 202, unknown
  * `{"merchantNumber", "claim", "outcome": "SUCCEEDED" | "FAILED"}`; `claim` is that of the assertion. What is pushed is only a reason to
  * ask the core at once, so a forged one costs a question and changes nothing.
  */
-export function listenOutcomes({ address, port, hear }: OutcomesOptions): Promise<OutcomesListener> {
+export function listenOutcomes({ address, port, hear, onFault }: OutcomesOptions): Promise<PlainListener> {
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.use(helmet());
@@ -46,16 +45,7 @@ export function listenOutcomes({ address, port, hear }: OutcomesOptions): Promis
       .status(status)
       .json({ error: status === 503 ? 'Nothing can be found out now; push it again.' : 'The request cannot be read.' });
   });
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, app);
-  const close = () =>
-    new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, address, () => resolve({ port: (server.address() as AddressInfo).port, close }));
-  });
+  return listenPlain(app, { address, port, onFault });
 }
 
 /** The outcome of a body, or what is wrong with it. */

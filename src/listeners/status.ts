@@ -1,7 +1,6 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import express from 'express';
 import helmet from 'helmet';
+import { listenPlain, type PlainListener } from './plain-http.ts';
 
 /** One dependency and whether money can move as far as it is concerned. */
 export type Readiness = { readonly name: string; readonly ready: boolean; readonly detail: string };
@@ -15,10 +14,8 @@ export type StatusOptions = {
   readonly onFault: (error: Error) => void;
 };
 
-export type StatusListener = { readonly port: number; readonly close: () => Promise<void> };
-
 /** For operators and probes, on an address of its own: `/livez` (the process runs), `/readyz` (it can serve money), `/healthz` (both, in words), `/metrics`. */
-export function listenStatus(options: StatusOptions): Promise<StatusListener> {
+export function listenStatus(options: StatusOptions): Promise<PlainListener> {
   const app = express();
   app.disable('etag').set('query parser', false);
   app.use(helmet());
@@ -39,18 +36,5 @@ export function listenStatus(options: StatusOptions): Promise<StatusListener> {
   app.use(
     (_request, response) => void response.status(404).json({ error: 'There is no such page; try /livez, /readyz, /healthz or /metrics.' }),
   );
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, app);
-  const close = () =>
-    new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.address, () => {
-      // Without a listener an error of the socket, such as too many open files, would end the whole process.
-      server.removeListener('error', reject).on('error', options.onFault);
-      resolve({ port: (server.address() as AddressInfo).port, close });
-    });
-  });
+  return listenPlain(app, options);
 }

@@ -7,7 +7,8 @@ import { loadKeyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../lib/metrics.ts';
-import { listenStatus, type Readiness, type StatusListener } from '../listeners/status.ts';
+import type { PlainListener } from '../listeners/plain-http.ts';
+import { listenStatus, type Readiness } from '../listeners/status.ts';
 import { createEvent, type Event } from '../pipeline/event.ts';
 import { createKeysSeen } from '../pipeline/keys-seen.ts';
 import { applyDecisions } from './decisions.ts';
@@ -126,7 +127,7 @@ async function openSide(
   alarm: Event['alarm'],
 ) {
   const status = await startStatus(config, readiness, metrics, alarm);
-  const outcomes = await openOutcomes(config, money.resolver).catch(async (error) => {
+  const outcomes = await openOutcomes(config, money.resolver, alarm).catch(async (error) => {
     await status.close();
     throw error;
   });
@@ -141,7 +142,7 @@ function startStatus(
   readiness: () => readonly Readiness[],
   metrics: Metrics,
   alarm: Event['alarm'],
-): Promise<StatusListener> {
+): Promise<PlainListener> {
   const { status } = config.listeners;
   const where = { name: 'the status listener', ...status, variable: 'HUFU_PORT_STATUS' };
   const onFault = (error: Error) => alarm('the status listener failed', { cause: error.message });

@@ -1,20 +1,17 @@
 import { loadKeyring } from '../../keys/keyring.ts';
-import { openStore } from '../../runtime/open-store.ts';
 import { secretsOf } from '../../runtime/shared-secrets.ts';
 import { type ChangeOptions, change, readConfiguration } from '../change.ts';
+import { withStore } from '../with-store.ts';
 
 /** `hufu keys adopt`: after the files below keys/ were exchanged on every instance, a start compares with them. */
 export async function adopt(options: ChangeOptions): Promise<void> {
   const config = readConfiguration(options);
   const secrets = secretsOf(loadKeyring({ secretsDirectory: config.secretsDirectory, production: config.profile === 'production' }));
-  const store = await openStore(config, (line) => console.error(`hufu: ${line}`));
-  let before: Readonly<Record<string, string>>;
-  try {
-    before = await store.notes.all('secrets');
+  const before = await withStore(config, async (store) => {
+    const present = await store.notes.all('secrets');
     await store.notes.put('secrets', secrets);
-  } finally {
-    await store.close();
-  }
+    return present;
+  });
   const told = {
     kind: 'reload',
     subject: 'shared secrets adopted',

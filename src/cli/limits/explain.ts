@@ -5,7 +5,8 @@ import { UserError } from '../../lib/user-error.ts';
 import type { LimitRule } from '../../protocol/merchant.ts';
 import type { Operation } from '../../protocol/operation.ts';
 import { WrongUse } from '../exit.ts';
-import { type LimitOptions, readSite, type Site, withStore } from './site.ts';
+import { withStore } from '../with-store.ts';
+import { type LimitOptions, readSite, type Site } from './site.ts';
 import { type Counted, countedRules, type Standing, standingsOf } from './standing.ts';
 
 export type ExplainOptions = LimitOptions & { operation: string; amountFen?: string; currency: string };

@@ -1,5 +1,6 @@
 import { formatTable } from '../../lib/table.ts';
-import { type LimitOptions, readSite, withStore } from './site.ts';
+import { withStore } from '../with-store.ts';
+import { type LimitOptions, readSite } from './site.ts';
 import { countedRules, type Standing, standingsOf } from './standing.ts';
 
 const COLUMNS = [

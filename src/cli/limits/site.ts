@@ -4,12 +4,10 @@ import type { GatewayConfig } from '../../config/schema.ts';
 import { loadKeyring } from '../../keys/keyring.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/user-error.ts';
-import type { Store } from '../../ports/store.ts';
 import type { Merchant } from '../../protocol/merchant.ts';
 import type { Operation } from '../../protocol/operation.ts';
 import { readRegistry } from '../../registry/load.ts';
 import { loadOperations } from '../../registry/operations.ts';
-import { openStore } from '../../runtime/open-store.ts';
 import { readConfiguration } from '../change.ts';
 
 export type LimitOptions = { profile: string; config?: string; data?: string; payer?: string; address?: string; json?: boolean };
@@ -44,14 +42,4 @@ export function readSite(number: string, options: LimitOptions): Site {
 
 function payerKeyOf({ secretsDirectory }: GatewayConfig): Uint8Array {
   return loadKeyring({ secretsDirectory }).payerKey.key;
-}
-
-/** Opens the store, looks, and closes it again. */
-export async function withStore<T>(config: GatewayConfig, look: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openStore(config, (line) => console.error(`hufu: ${line}`));
-  try {
-    return await look(store);
-  } finally {
-    await store.close();
-  }
 }
