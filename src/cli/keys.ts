@@ -1,20 +1,18 @@
-import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { findCertificate } from '../config/check-files.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { systemClock } from '../lib/clock.ts';
 import { formatTable } from '../lib/table.ts';
 import { UserError } from '../lib/user-error.ts';
-import { ALGORITHM_NAMES, findKeyProblem } from '../protocol/algorithms.ts';
 import { keyStateAt } from '../protocol/answer-key.ts';
 import type { Merchant } from '../protocol/merchant.ts';
 import { loadRegistry } from '../registry/load.ts';
 import { type ChangeOptions, change, readConfiguration, withChangeOptions } from './change.ts';
-import { editYaml, type YamlEdit } from './edit-yaml.ts';
 import { WrongUse } from './exit.ts';
 import { adopt } from './keys/adopt.ts';
+import { KEY_LISTS, type KeyListName, type KeyRow, listWith, openList, rowsOf, USE_OF } from './keys/key-list.ts';
 import { type Readiness, readinessOf } from './keys/readiness.ts';
-import { planPromotion, planRetirement, type RotationEdit, type RotationRow, USUAL_SHARES } from './keys/rotation.ts';
+import { planPromotion, planRetirement, type RotationEdit, USUAL_SHARES } from './keys/rotation.ts';
 import { certificatePath } from './merchant-file.ts';
 import { reading } from './reading.ts';
 import { withStore } from './with-store.ts';
@@ -29,19 +27,23 @@ Examples:
   hufu keys list
 
 A key is announced (published, so that merchants fetch it), current (it signs), retiring (published, still verifiable), retired.
-Promotion goes by shares of the merchants, such as ${USUAL_SHARES.join(', ')} %; the former key retires when the share is 100. The list is
-\`answers.keys\` in gateway.yaml; every change takes effect in the running gateways without a restart. See docs/keys.md.`;
+Promotion goes by shares of the merchants, such as ${USUAL_SHARES.join(', ')} %; the former key retires when the share is 100. The keys that
+requests are encrypted to (announce --use enc) go the same way without shares; a retired one no longer decrypts. The lists are \`answers.keys\`
+and \`encryption.keys\` in gateway.yaml; every change takes effect in the running gateways without a restart. See docs/keys.md.`;
 
-type AnnounceOptions = ChangeOptions & { certificate: string; key: string; algorithm?: string; currentFrom?: string };
+type AnnounceOptions = ChangeOptions & { use: 'sig' | 'enc'; certificate: string; key: string; algorithm?: string; currentFrom?: string };
 type PromoteOptions = ChangeOptions & { share: string; force?: boolean };
 type RetireOptions = ChangeOptions & { now?: boolean };
 
-/** `hufu keys`: the keys that sign answers, from their announcement to their end. */
+/** `hufu keys`: the keys that sign answers or that requests are encrypted to, from their announcement to their end. */
 export function createCommand(): Command {
-  const keys = new Command('keys').description('Announce, promote and retire the keys that sign answers.').addHelpText('after', EXAMPLES);
+  const keys = new Command('keys')
+    .description('Announce, promote and retire the keys that sign answers and those that requests are encrypted to.')
+    .addHelpText('after', EXAMPLES);
   const sub = (name: string, summary: string): Command =>
-    withChangeOptions(keys.command(name).description(summary), 'optional').argument('<keyid>', 'the key, as answers name it');
+    withChangeOptions(keys.command(name).description(summary), 'optional').argument('<keyid>', 'the key, as messages name it');
   sub('announce', 'Publish a new key, so that merchants can fetch it before it signs.')
+    .addOption(new Option('--use <use>', 'sig: signs answers; enc: requests are encrypted to it').choices(['sig', 'enc']).default('sig'))
     .requiredOption('--certificate <file>', 'its certificate, relative to the certificates directory')
     .requiredOption('--key <file>', 'its private key, readable by its owner only')
     .option('--algorithm <name>', 'the one algorithm it signs with; default: what the key is for')
@@ -52,7 +54,7 @@ export function createCommand(): Command {
     .option('--force', 'give it to all although too few merchants have fetched it; needs --reason')
     .action(promote);
   sub('retire', 'One step towards the end: a current key is retiring then, an announced or retiring one retired.')
-    .option('--now', 'retire it at once, as when it was stolen: merchants refuse what it signed')
+    .option('--now', 'retire it at once, as when it was stolen: merchants refuse what it signed, we what is encrypted to it')
     .action(retire);
   withChangeOptions(
     keys.command('adopt').description('Tell the store that all instances hold the shared secrets of this one now.'),
@@ -67,40 +69,23 @@ export function createCommand(): Command {
 
 const { nowMs } = systemClock;
 
-function rowsOf(config: GatewayConfig): RotationRow[] {
-  return config.answers.keys.map((row) => {
-    const publicKey = findCertificate(row.certificate)?.facts.publicKey;
-    const fitting = publicKey && ALGORITHM_NAMES.find((name) => findKeyProblem(name, publicKey) === undefined);
-    return { ...row, signsWith: row.algorithm ?? fitting };
-  });
-}
+/** What a journal calls the keys of a list. */
+const KIND: Readonly<Record<KeyListName, string>> = { answers: 'answer key', encryption: 'encryption key' };
 
-/** The file with the list written out: an entry that only the defaults know cannot be changed. */
-function openList(config: GatewayConfig): { readonly former: string; readonly edit: YamlEdit } {
-  const former = readFileSync(config.file, 'utf8');
-  const edit = editYaml(config.file, former);
-  if (edit.has(['answers', 'keys'])) return { former, edit };
-  edit.setIn(
-    ['answers', 'keys'],
-    config.answers.keys.map(({ keyid, certificate, key }) => ({
-      keyid,
-      certificate: certificatePath(config, certificate),
-      key: certificatePath(config, key),
-    })),
-  );
-  return { former, edit };
-}
-
-const described = ({ keyid, state, sharePercent, currentFrom, retiringFrom, retiredFrom }: RotationRow) => ({
+const described = ({ keyid, state, sharePercent, currentFrom, retiringFrom, retiredFrom }: KeyRow) => ({
   ...{ keyid, state, sharePercent, currentFrom, retiringFrom, retiredFrom },
 });
 
 async function announce(keyid: string, options: AnnounceOptions): Promise<void> {
   const config = readConfiguration(options);
-  if (config.answers.keys.some((row) => row.keyid === keyid))
-    throw new UserError(`there is a key ${keyid} in answers.keys already; each key has a name of its own, also after it is retired`);
-  const { former, edit } = openList(config);
-  const { algorithm, currentFrom } = options;
+  const taken = KEY_LISTS.find((name) => config[name].keys.some((row) => row.keyid === keyid));
+  if (taken)
+    throw new UserError(`there is a key ${keyid} in ${taken}.keys already; each key has a name of its own, also after it is retired`);
+  const { algorithm, currentFrom, use } = options;
+  if (use === 'enc' && algorithm !== undefined)
+    throw new WrongUse('--algorithm is of keys that sign; the kind of an encryption key decides');
+  const list = use === 'enc' ? 'encryption' : 'answers';
+  const { former, edit } = openList(config, list);
   const entry = {
     keyid,
     certificate: certificatePath(config, options.certificate),
@@ -109,8 +94,8 @@ async function announce(keyid: string, options: AnnounceOptions): Promise<void> 
     state: 'announced',
     ...(currentFrom === undefined ? {} : { currentFrom }),
   };
-  edit.appendIn(['answers', 'keys'], entry);
-  await write(options, config, { former, edit }, `answer key ${keyid} announced`, '', JSON.stringify(entry));
+  edit.appendIn([list, 'keys'], entry);
+  await write(options, config, { former, edit }, `${KIND[list]} ${keyid} announced`, '', JSON.stringify(entry));
 }
 
 async function promote(keyid: string, options: PromoteOptions): Promise<void> {
@@ -118,27 +103,39 @@ async function promote(keyid: string, options: PromoteOptions): Promise<void> {
   if (!/^\d{1,3}$/.test(options.share) || percent < 1 || percent > 100) throw new WrongUse('--share: expected a whole number 1 to 100');
   if (options.force && !options.reason) throw new WrongUse('--force needs --reason, for the journal');
   const config = readConfiguration(options);
-  const rows = rowsOf(config);
+  const list = listWith(config, keyid);
+  if (list === 'encryption' && percent < 100)
+    throw new WrongUse('--share is of keys that sign: every merchant takes the current key from the same list');
+  const rows = rowsOf(config, list);
   const edits = planPromotion(rows, keyid, percent, nowMs());
-  if (percent === 100 && !options.force) await checkReady(config, rows, keyid);
-  await apply(options, config, edits, `answer key ${keyid} promoted to ${percent} %`);
+  // To the former encryption key everybody may go on encrypting, so nobody has to be ready.
+  if (list === 'answers' && percent === 100 && !options.force) await checkReady(config, rows, keyid);
+  await apply(options, config, list, edits, `${KIND[list]} ${keyid} promoted to ${percent} %`);
 }
 
 async function retire(keyid: string, options: RetireOptions): Promise<void> {
   const config = readConfiguration(options);
-  await apply(options, config, planRetirement(rowsOf(config), keyid, options.now ?? false, nowMs()), `answer key ${keyid} retired a step`);
+  const list = listWith(config, keyid);
+  const edits = planRetirement(rowsOf(config, list), keyid, options.now ?? false, nowMs());
+  await apply(options, config, list, edits, `${KIND[list]} ${keyid} retired a step`);
 }
 
-async function apply(options: ChangeOptions, config: GatewayConfig, edits: readonly RotationEdit[], subject: string): Promise<void> {
-  const rows = rowsOf(config);
-  const { former, edit } = openList(config);
-  for (const { index, key, value } of edits) edit.setIn(['answers', 'keys', index, key], value);
+async function apply(
+  options: ChangeOptions,
+  config: GatewayConfig,
+  list: KeyListName,
+  edits: readonly RotationEdit[],
+  subject: string,
+): Promise<void> {
+  const rows = rowsOf(config, list);
+  const { former, edit } = openList(config, list);
+  for (const { index, key, value } of edits) edit.setIn([list, 'keys', index, key], value);
   const touched = [...new Set(edits.map((one) => one.index))];
   const after = touched.map((index) => ({
-    ...described(rows[index] as RotationRow),
+    ...described(rows[index] as KeyRow),
     ...Object.fromEntries(edits.filter((one) => one.index === index).map((one) => [one.key, one.value])),
   }));
-  const before = touched.map((index) => described(rows[index] as RotationRow));
+  const before = touched.map((index) => described(rows[index] as KeyRow));
   await write(options, config, { former, edit }, subject, JSON.stringify(before), JSON.stringify(after));
 }
 
@@ -153,16 +150,15 @@ function write(
   return change(options, config, [{ file: config.file, former, content: edit.text() }], { kind: 'reload', subject, before, after });
 }
 
-async function readReadiness(config: GatewayConfig, rows: readonly RotationRow[], keyid: string): Promise<Readiness> {
-  const row = rows.find((each) => each.keyid === keyid);
-  if (row === undefined) throw new UserError(`there is no key ${keyid} in answers.keys; \`hufu keys list\` shows all`);
+async function readReadiness(config: GatewayConfig, rows: readonly KeyRow[], keyid: string): Promise<Readiness> {
+  const row = rows.find((each) => each.keyid === keyid) as KeyRow;
   const { merchantNumbers, findMerchant } = loadRegistry(config);
   const merchants = merchantNumbers.map((number) => findMerchant(number) as Merchant);
   const notes = await withStore(config, (store) => store.notes.all('answer-keys-seen'));
   return readinessOf(row, merchants, new Map(Object.entries(notes).map(([name, atMs]) => [name, Number(atMs)])));
 }
 
-async function checkReady(config: GatewayConfig, rows: readonly RotationRow[], keyid: string): Promise<void> {
+async function checkReady(config: GatewayConfig, rows: readonly KeyRow[], keyid: string): Promise<void> {
   const { readyPercent } = await readReadiness(config, rows, keyid);
   const { readinessPercent } = config.answers;
   if (readyPercent >= readinessPercent) return;
@@ -173,7 +169,7 @@ async function checkReady(config: GatewayConfig, rows: readonly RotationRow[], k
 
 async function readiness(keyid: string, options: ChangeOptions): Promise<void> {
   const config = readConfiguration(options);
-  const found = await readReadiness(config, rowsOf(config), keyid);
+  const found = await readReadiness(config, rowsOf(config, listWith(config, keyid)), keyid);
   if (options.json) {
     console.log(JSON.stringify(found));
     return;
@@ -192,19 +188,22 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 function list(options: ChangeOptions): void {
   const config = readConfiguration(options);
   const now = nowMs();
-  const keys = rowsOf(config).map((row, index) => ({
-    ...described(row),
-    state: keyStateAt(row, now),
-    algorithm: row.signsWith,
-    notAfter: endOf(config, index),
-  }));
+  const keys = KEY_LISTS.flatMap((list) =>
+    rowsOf(config, list).map((row) => ({
+      ...described(row),
+      use: USE_OF[list],
+      state: keyStateAt(row, now),
+      algorithm: row.algorithm,
+      notAfter: endOf(row),
+    })),
+  );
   if (options.json) {
     console.log(JSON.stringify({ keys }));
     return;
   }
-  const titles = ['keyid', 'algorithm', 'state', 'share', 'current from', 'retiring from', 'retired from', 'certificate ends'];
-  const cells = keys.map(({ keyid, algorithm, state, sharePercent, currentFrom, retiringFrom, retiredFrom, notAfter }) => [
-    ...[keyid, algorithm ?? '', state, state === 'current' ? `${sharePercent} %` : ''],
+  const titles = ['keyid', 'use', 'algorithm', 'state', 'share', 'current from', 'retiring from', 'retired from', 'certificate ends'];
+  const cells = keys.map(({ keyid, use, algorithm, state, sharePercent, currentFrom, retiringFrom, retiredFrom, notAfter }) => [
+    ...[keyid, use, algorithm ?? '', state, use === 'sig' && state === 'current' ? `${sharePercent} %` : ''],
     ...[currentFrom ?? '', retiringFrom ?? '', retiredFrom ?? '', notAfter ?? ''],
   ]);
   console.log(
@@ -215,7 +214,7 @@ function list(options: ChangeOptions): void {
   );
 }
 
-function endOf(config: GatewayConfig, index: number): string | undefined {
-  const notAfterMs = findCertificate(config.answers.keys[index]?.certificate ?? '')?.facts.notAfterMs;
+function endOf({ certificate }: KeyRow): string | undefined {
+  const notAfterMs = findCertificate(certificate)?.facts.notAfterMs;
   return notAfterMs === undefined ? undefined : iso(notAfterMs);
 }

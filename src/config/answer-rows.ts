@@ -1,6 +1,5 @@
 import { HTTP_ALGORITHM_NAMES } from '../protocol/algorithms.ts';
-import { KEY_STATES } from '../protocol/answer-key.ts';
-import { moment } from './plan-schema.ts';
+import { KEY_MOMENTS, keyState } from './key-life-rows.ts';
 import { choice, entry, integer, list, OPTIONAL, path, REQUIRED, section, text } from './rows.ts';
 
 const ANSWER_KEY = entry({
@@ -17,10 +16,8 @@ const ANSWER_KEY = entry({
     OPTIONAL,
     'the one algorithm it signs with; default: rsa-v1_5-sha256 for RSA, else what the key is for',
   ),
-  state: choice(
-    KEY_STATES,
-    OPTIONAL,
-    'announced: published only; current: signs; retiring: published, still verifiable; retired: neither, its files are not read; default: announced where currentFrom stands, else current',
+  state: keyState(
+    'announced: published only; current: signs; retiring: published, still verifiable; retired: neither, its files are not read',
   ),
   sharePercent: integer(
     100,
@@ -29,9 +26,7 @@ const ANSWER_KEY = entry({
     '%',
     'for how many merchants it signs while it is current; the others have the next key of its algorithm',
   ),
-  currentFrom: moment('it becomes current then'),
-  retiringFrom: moment('it becomes retiring then'),
-  retiredFrom: moment('it becomes retired then'),
+  ...KEY_MOMENTS,
 });
 
 /** `answers` in gateway.yaml: who signs what we answer, and how often before the asker proved anything. */

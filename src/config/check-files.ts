@@ -32,18 +32,14 @@ export function namedCertificates(config: GatewayConfig, nowMs = Date.now()): Na
   const authorities = config.authorities.flatMap(({ certificates }, i) =>
     certificates.map((certificate, k) => ({ path: ['authorities', i, 'certificates', k], certificate })),
   );
-  const answers = config.answers.keys.flatMap((row, i): NamedCertificate[] => {
-    const { certificate, key } = row;
-    const state = keyStateAt(row, nowMs);
-    const common = { path: ['answers', 'keys', i, 'certificate'], certificate, key: { path: ['answers', 'keys', i, 'key'], file: key } };
-    return state === 'retired' ? [] : [{ ...common, isInUse: state === 'current' }];
-  });
-  const encryption = config.encryption.keys.map(({ certificate, key }, i) => ({
-    path: ['encryption', 'keys', i, 'certificate'],
-    certificate,
-    key: { path: ['encryption', 'keys', i, 'key'], file: key },
-  }));
-  return [...servers, ...authorities, ...answers, ...encryption];
+  const alive = (list: 'answers' | 'encryption') =>
+    config[list].keys.flatMap((row, i): NamedCertificate[] => {
+      const { certificate, key } = row;
+      const state = keyStateAt(row, nowMs);
+      const common = { path: [list, 'keys', i, 'certificate'], certificate, key: { path: [list, 'keys', i, 'key'], file: key } };
+      return state === 'retired' ? [] : [{ ...common, isInUse: state === 'current' }];
+    });
+  return [...servers, ...authorities, ...alive('answers'), ...alive('encryption')];
 }
 
 /** Whether every certificate and key can be read, is valid now, and belongs to the other. */
@@ -52,7 +48,7 @@ export function checkFiles(source: YamlFile, config: GatewayConfig, nowMs: numbe
   checkAuthorities(source, config, report);
   checkServerNames(source, config, report);
   checkRefusalKey(source, config, nowMs, report);
-  checkEncryptionKeys(source, config, report);
+  checkEncryptionKeys(source, config, nowMs, report);
 }
 
 function checkCertificate(source: YamlFile, named: NamedCertificate, nowMs: number, report: Report): void {
@@ -137,9 +133,10 @@ function checkRefusalKey(source: YamlFile, config: GatewayConfig, nowMs: number,
   }
 }
 
-function checkEncryptionKeys(source: YamlFile, config: GatewayConfig, report: Report): void {
-  for (const [i, { certificate }] of config.encryption.keys.entries()) {
-    const key = findCertificate(certificate)?.facts.publicKey;
+function checkEncryptionKeys(source: YamlFile, config: GatewayConfig, nowMs: number, report: Report): void {
+  for (const [i, row] of config.encryption.keys.entries()) {
+    if (keyStateAt(row, nowMs) === 'retired') continue;
+    const key = findCertificate(row.certificate)?.facts.publicKey;
     if (key && !jweAlgorithmOf(key))
       report(
         source.problem(

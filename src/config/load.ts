@@ -153,7 +153,15 @@ function checkMeaning(source: YamlFile, config: GatewayConfig, report: Report): 
     report,
     'keyid',
   );
+  checkKeyidsDiffer(source, config, report);
   checkListeners(source, config, report);
+}
+
+/** One list names the retired keys of both kinds, and one command changes them. */
+function checkKeyidsDiffer(source: YamlFile, { answers, encryption }: GatewayConfig, report: Report): void {
+  for (const [index, { keyid }] of encryption.keys.entries())
+    if (answers.keys.some((row) => row.keyid === keyid))
+      report(source.problem(['encryption', 'keys', index, 'keyid'], `encryption.keys: ${keyid} is the name of a key in answers.keys`));
 }
 
 function reportTwice(source: YamlFile, path: string, values: readonly string[], report: Report, key?: string): void {

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { Publication } from '../keys/answer-keys.ts';
-import type { PublishedEncryptionKey } from '../keys/encryption-keys.ts';
+import type { EncryptionPublication, PublishedEncryptionKey } from '../keys/encryption-keys.ts';
 import { sha256 } from '../lib/bytes.ts';
 import type { AlgorithmName } from '../protocol/algorithms.ts';
 import type { CoreAnswer, Journalled } from '../protocol/messages.ts';
@@ -12,7 +12,8 @@ export type LocalOperations = Readonly<Record<string, (journalled: Journalled) =
 export type LocalOptions = {
   /** The keys that sign answers, as they stand now: the same object until something changes. */
   readonly publication: () => Publication;
-  readonly encryptionKeys: readonly PublishedEncryptionKey[];
+  /** The keys that requests are encrypted to, likewise. */
+  readonly encryptionKeys: () => EncryptionPublication;
   readonly giveWorkingKey: LocalOperations[string];
   /** A merchant has fetched these keys. */
   readonly onFetched: KeysSeen;
@@ -31,39 +32,35 @@ export function createLocalOperations(options: LocalOptions): LocalOperations {
   };
 }
 
-type Make = (publication: Publication, encryptionKeys: readonly PublishedEncryptionKey[]) => unknown;
+type Make = (publication: Publication, encryption: EncryptionPublication) => unknown;
 
-/** Made anew only when the publication is another one. */
+/** Made anew only when one of the publications is another one. */
 function serialised({ publication, encryptionKeys, onFetched }: LocalOptions, make: Make): (journalled: Journalled) => CoreAnswer {
-  let made: { readonly from: Publication; readonly body: Buffer } | undefined;
+  let made: { readonly from: Publication; readonly encryption: EncryptionPublication; readonly body: Buffer } | undefined;
   return ({ merchant }) => {
-    const from = publication();
-    if (made?.from !== from) made = { from, body: Buffer.from(JSON.stringify(make(from, encryptionKeys))) };
+    const [from, encryption] = [publication(), encryptionKeys()];
+    if (made?.from !== from || made.encryption !== encryption)
+      made = { from, encryption, body: Buffer.from(JSON.stringify(make(from, encryption))) };
     onFetched(
       merchant.number,
-      from.certificates.map(({ keyid }) => keyid),
+      [...from.certificates, ...encryption.keys].map(({ keyid }) => keyid),
     );
     return { status: 200, contentType: JSON_TYPE, body: made.body };
   };
 }
 
-type Listed = Pick<PublishedEncryptionKey, 'serial' | 'keyid' | 'pem' | 'notBeforeMs' | 'notAfterMs'> & { readonly algorithm: string };
+type Listed = Omit<PublishedEncryptionKey, 'algorithm'> & { readonly algorithm: string };
 
-const rowOf = ({ serial, keyid, algorithm, pem, notBeforeMs, notAfterMs }: Listed, use: 'sig' | 'enc', status: string) => ({
-  ...{ serial, keyid, use, alg: algorithm, pem },
-  ...{ notBefore: rfc3339(notBeforeMs), notAfter: rfc3339(notAfterMs), status },
+const rowOf = (row: Listed, use: 'sig' | 'enc') => ({
+  ...{ serial: row.serial, keyid: row.keyid, use, alg: row.algorithm, pem: row.pem },
+  ...{ notBefore: rfc3339(row.notBeforeMs), notAfter: rfc3339(row.notAfterMs), status: row.state },
+  ...{ currentFrom: row.currentFrom, retiringFrom: row.retiringFrom, retiredFrom: row.retiredFrom },
 });
 
 /** The list of contract.md section 1, with the moments of each key's life, and the names of keys that nobody may trust any more. */
-const certificateList: Make = ({ certificates, retired }, encryptionKeys) => ({
-  certificates: [
-    ...certificates.map((row) => ({
-      ...rowOf(row, 'sig', row.state),
-      ...{ currentFrom: row.currentFrom, retiringFrom: row.retiringFrom, retiredFrom: row.retiredFrom },
-    })),
-    ...encryptionKeys.map((row) => rowOf(row, 'enc', row.status)),
-  ],
-  retired: retired.map((keyid) => ({ keyid })),
+const certificateList: Make = ({ certificates, retired }, encryption) => ({
+  certificates: [...certificates.map((row) => rowOf(row, 'sig')), ...encryption.keys.map((row) => rowOf(row, 'enc'))],
+  retired: [...retired.map((keyid) => ({ keyid })), ...encryption.retired.map((keyid) => ({ keyid, use: 'enc' }))],
 });
 
 /** Names of RFC 7518 section 3.1 and RFC 8037 section 3.1. */
@@ -76,16 +73,16 @@ const JWS_ALGORITHM: Readonly<Record<AlgorithmName, string>> = {
   'rsa-pss-sha256': 'PS256',
 };
 
-const keySet: Make = ({ certificates }, encryptionKeys) => ({
+const keySet: Make = ({ certificates }, encryption) => ({
   keys: [
     ...certificates.map((row) => jwkOf(row, 'sig', JWS_ALGORITHM[row.algorithm])),
-    ...encryptionKeys.map((row) => jwkOf(row, 'enc', row.algorithm)),
+    ...encryption.keys.map((row) => jwkOf(row, 'enc', row.algorithm)),
   ],
 });
 
-/** RFC 7517 section 4; the certificate alone stands in x5c, so that a reader can check who issued it. */
-function jwkOf({ keyid, pem }: Pick<Listed, 'keyid' | 'pem'>, use: 'sig' | 'enc', alg: string): unknown {
+/** RFC 7517 section 4, which allows `status`; the certificate alone stands in x5c, so that a reader can check who issued it. */
+function jwkOf({ keyid, pem, state }: Pick<Listed, 'keyid' | 'pem' | 'state'>, use: 'sig' | 'enc', alg: string): unknown {
   const { publicKey, raw } = new X509Certificate(pem);
   const x5t = sha256(raw).toString('base64url');
-  return { ...publicKey.export({ format: 'jwk' }), kid: keyid, use, alg, x5c: [raw.toString('base64')], 'x5t#S256': x5t };
+  return { ...publicKey.export({ format: 'jwk' }), kid: keyid, use, alg, status: state, x5c: [raw.toString('base64')], 'x5t#S256': x5t };
 }

@@ -2,7 +2,6 @@ import { isIPv6 } from 'node:net';
 import type { Standing } from '../admission/admit.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { createCore } from '../forward/core-client.ts';
-import { loadEncryptionKeys } from '../keys/encryption-keys.ts';
 import { loadKeyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
@@ -44,7 +43,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   const log = createLog({ level: 'info', destination: options.log ?? process.stderr });
   const metrics = createMetrics();
   const event = createEvent(log, metrics, systemClock.nowMs);
-  const { keyring, encryptionKeys } = loadKeys(config);
+  const keyring = loadKeyring({ secretsDirectory: config.secretsDirectory, production: config.profile === 'production' });
   const trust = followTrust(config, (closed) => metrics.closedConnections.inc(closed));
   const revocation = await openRevocation({
     config,
@@ -63,7 +62,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   const core = createCore(config.core);
   const authorities = () => trust.current().authorities;
   const keysSeen = createKeysSeen(state.notes, systemClock.nowMs);
-  const { stages, money } = wireStages({ config, keysSeen, keyring, encryptionKeys, authorities, ...revocation, core, event });
+  const { stages, money } = wireStages({ config, keysSeen, keyring, authorities, ...revocation, core, event });
   const closeBehind = async (timeoutMs: number) => {
     money.sweep.stop();
     await revocation.stop();
@@ -107,15 +106,6 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     await closeBehind(0);
     throw error;
   }
-}
-
-/** Every key of the gateway, read once. */
-function loadKeys({ encryption, secretsDirectory, profile }: GatewayConfig) {
-  const production = profile === 'production';
-  return {
-    keyring: loadKeyring({ secretsDirectory, production }),
-    encryptionKeys: loadEncryptionKeys(encryption.keys, production),
-  };
 }
 
 /** The listeners beside those for merchants: for operators, and for the core. */

@@ -1,5 +1,6 @@
 import type { GatewayConfig } from '../config/schema.ts';
 import type { AnswerKeys } from '../keys/answer-keys.ts';
+import { type EncryptionKeys, loadEncryptionKeys } from '../keys/encryption-keys.ts';
 import { loadAnswerKeys } from '../keys/load-answer-keys.ts';
 import { systemClock } from '../lib/clock.ts';
 import { UserError } from '../lib/user-error.ts';
@@ -24,6 +25,8 @@ export type Registry = {
   readonly snapshot: () => Snapshot;
   /** The keys that sign answers; swapped together with the snapshot. */
   readonly answerKeys: () => AnswerKeys;
+  /** The keys that requests are encrypted to, likewise. */
+  readonly encryptionKeys: () => EncryptionKeys;
   /** Reads every file anew and swaps the whole, or keeps the old one. Returns what was wrong, else ''. Rejects only for a fault of ours. */
   readonly reload: () => Promise<string>;
 };
@@ -40,20 +43,23 @@ const RELOADED: readonly string[] = [
   'authorities',
   'identity',
   'answers',
+  'encryption',
 ];
 /** The same for the keys of a listener. */
 const RELOADED_OF_LISTENER: readonly string[] = ['certificate', 'key', 'certificates', 'authorities', 'balancerAuthorities', 'balancers'];
 
-type Loaded = { readonly snapshot: Snapshot; readonly answerKeys: AnswerKeys };
+type Loaded = { readonly snapshot: Snapshot; readonly answerKeys: AnswerKeys; readonly encryptionKeys: EncryptionKeys };
 
 /** All or nothing. Throws a UserError. */
 function load(config: GatewayConfig): Loaded {
-  const { answers, profile } = config;
-  const answerKeys = loadAnswerKeys({ answerKeys: answers.keys, production: profile === 'production', nowMs: systemClock.nowMs() });
-  return { snapshot: loadRegistry(config), answerKeys };
+  const { answers, encryption, profile } = config;
+  const options = { production: profile === 'production', nowMs: systemClock.nowMs() };
+  const answerKeys = loadAnswerKeys({ answerKeys: answers.keys, ...options });
+  const encryptionKeys = loadEncryptionKeys(encryption.keys, options);
+  return { snapshot: loadRegistry(config), answerKeys, encryptionKeys };
 }
 
-/** Merchants, plans, operations, hosts, certificates, authorities, answer keys, blocked certificates and CRLs, read whole and swapped whole. Throws a UserError at the first load. */
+/** Merchants, plans, operations, hosts, certificates, authorities, keys of the gateway, blocked certificates and CRLs, read whole and swapped whole. Throws a UserError at the first load. */
 export function createRegistry(options: ReloadOptions): Registry {
   let loaded = load(options.config);
   let reloading: Promise<string> = Promise.resolve('');
@@ -79,6 +85,7 @@ export function createRegistry(options: ReloadOptions): Registry {
   return {
     snapshot: () => loaded.snapshot,
     answerKeys: () => loaded.answerKeys,
+    encryptionKeys: () => loaded.encryptionKeys,
     // One after the other: what was asked for later must see files that were written later.
     reload: () => {
       reloading = reloading.then(reloadOnce, reloadOnce);

@@ -9,6 +9,7 @@ import { createOcsp, type Ocsp } from '../identity/ocsp.ts';
 import { createOcspClient } from '../identity/ocsp-client.ts';
 import { createStaples, type Staples } from '../identity/staples.ts';
 import type { AnswerKeys } from '../keys/answer-keys.ts';
+import type { EncryptionKeys } from '../keys/encryption-keys.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
@@ -45,6 +46,7 @@ export type Revocation = {
   readonly state: AnnouncingState;
   readonly snapshot: () => Snapshot;
   readonly answerKeys: () => AnswerKeys;
+  readonly encryptionKeys: () => EncryptionKeys;
   readonly registers: () => Registers;
   /** Asks responders; see identity/ocsp. */
   readonly ocsp: Pick<Ocsp, 'ready' | 'refresh'>;
@@ -103,6 +105,7 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
     state,
     snapshot: registry.snapshot,
     answerKeys: registry.answerKeys,
+    encryptionKeys: registry.encryptionKeys,
     registers: () => ({ snapshot: registry.snapshot(), bans: keeper.bans(), crls: lists.crls, ocsp: lists.ocsp }),
     ocsp: lists.ocsp,
     staples: lists.staples,

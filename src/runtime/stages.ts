@@ -31,7 +31,7 @@ import type { State } from './state.ts';
 export type Wiring = {
   readonly config: GatewayConfig;
   readonly keyring: Keyring;
-  readonly encryptionKeys: EncryptionKeys;
+  readonly encryptionKeys: () => EncryptionKeys;
   readonly snapshot: () => Snapshot;
   /** The keys that sign answers, as they stand now. */
   readonly answerKeys: () => AnswerKeys;
@@ -57,7 +57,9 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
   const workingKeys = createWorkingKeys({ shelf: state.workingKeys, sealKeys: keyring.answerSealKeys, nowMs, monotonicMs });
   const findMacKey = (merchantNumber: string, keyid: string) => workingKeys.find(merchantNumber, keyid, 'mac');
   const findDecryptionKey = async (keyid: string, merchantNumber: string) =>
-    isWorkingKeyid(keyid) ? wrappingKeyOf(await workingKeys.find(merchantNumber, keyid, 'encryption')) : encryptionKeys.find(keyid);
+    isWorkingKeyid(keyid)
+      ? wrappingKeyOf(await workingKeys.find(merchantNumber, keyid, 'encryption'))
+      : encryptionKeys().find(keyid, nowMs());
   const money = wireMoney({
     config,
     keys: keyring,
@@ -65,7 +67,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
     core,
     local: createLocalOperations({
       publication: () => answerKeys().publication(nowMs()),
-      encryptionKeys: encryptionKeys.published,
+      encryptionKeys: () => encryptionKeys().publication(nowMs()),
       giveWorkingKey: createWorkingKeyOperation(workingKeys, nowMs),
       onFetched: keysSeen,
     }),

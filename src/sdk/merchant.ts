@@ -40,7 +40,7 @@ export type MerchantOptions = TrustOptions & {
   readonly authority: string;
   /** Opens answers that are encrypted to us; the TLS key when left out, if it can. */
   readonly decryptionKeys?: readonly DecryptionKey[];
-  /** The gateway's key to encrypt to; when left out, the active one that it publishes. */
+  /** The gateway's key to encrypt to; when left out, the current one that it publishes. */
   readonly encryptTo?: PinnedKey;
   /** For one delivery, connecting included; 30,000 when left out. */
   readonly timeoutMs?: number;
@@ -122,10 +122,10 @@ export function createMerchant(options: MerchantOptions): MerchantClient {
 
   const { merchantNumber } = options;
   const ownKeys = readOwnKeys(options);
-  const gatewayKey = createGatewayKeys(options, () => call(PLATFORM_CERTIFICATES), now);
+  const gatewayKeys = createGatewayKeys(options, () => call(PLATFORM_CERTIFICATES), now);
   const held = createHeldKeys((request) => callOnce(request), now);
   const sealingKey = async ({ encryptUnder }: CallRequest): Promise<JweKey> =>
-    encryptUnder === 'workingKey' ? wrappingKeyOf(await held.current('encryption')) : gatewayKey();
+    encryptUnder === 'workingKey' ? wrappingKeyOf(await held.current('encryption')) : gatewayKeys.current();
   const seal = async (request: CallRequest, nonce: string): Promise<CallRequest> =>
     request?.encrypt === undefined ? request : sealRequest(request, await sealingKey(request), { merchantNumber, nonce });
   const signer = async (request: CallRequest): Promise<SigningKey> =>
@@ -154,7 +154,7 @@ export function createMerchant(options: MerchantOptions): MerchantClient {
       throw error;
     }
   };
-  const call = held.retrying(callOnce);
+  const call = gatewayKeys.following(held.retrying(callOnce));
   return {
     call,
     platformKeys: trust.fetch,

@@ -50,7 +50,10 @@ export function readPlatformList(body: Uint8Array, nowMs: number): PlatformList 
     value = null;
   }
   const rows = (list: unknown): readonly unknown[] => (Array.isArray(list) ? list.slice(0, ROWS_MAX) : []);
-  const retired = rows(value?.retired).map((row) => textOf((row as Record<string, unknown> | null)?.keyid));
+  const retired = rows(value?.retired).map((row) => {
+    const { keyid, use } = (row ?? {}) as Record<string, unknown>;
+    return use === 'enc' ? undefined : textOf(keyid); // what once encrypted says nothing about who signs
+  });
   return {
     fetchedAtMs: nowMs,
     keys: rows(value?.certificates)

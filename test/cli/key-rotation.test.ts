@@ -11,7 +11,7 @@ const moment = (days: number): string => new Date(NOW_MS + days * 86_400_000).to
 const row = (keyid: string, more: Partial<RotationRow> = {}): RotationRow => ({
   keyid,
   sharePercent: 100,
-  signsWith: 'ecdsa-p256-sha256',
+  algorithm: 'ecdsa-p256-sha256',
   ...more,
 });
 const apply = (rows: readonly RotationRow[], edits: readonly RotationEdit[]): RotationRow[] =>
@@ -26,7 +26,7 @@ const shown = (rows: readonly RotationRow[]): string =>
 
 const OLD = row('old');
 const NEW = row('new', { state: 'announced' });
-const RSA = row('rsa', { signsWith: 'rsa-v1_5-sha256' });
+const RSA = row('rsa', { algorithm: 'rsa-v1_5-sha256' });
 const steps: readonly (readonly [readonly RotationRow[], (rows: readonly RotationRow[]) => RotationEdit[], string, string])[] = [
   // rows           step                                             afterwards                                          why
   [
@@ -80,7 +80,7 @@ test('whatever is promoted to all signs alone for its algorithm, and nothing com
     fc.record({
       state: fc.constantFrom(...KEY_STATES, undefined),
       sharePercent: fc.integer({ min: 1, max: 100 }),
-      signsWith: fc.constantFrom('ecdsa-p256-sha256' as const, 'rsa-v1_5-sha256' as const),
+      algorithm: fc.constantFrom('ecdsa-p256-sha256' as const, 'rsa-v1_5-sha256' as const),
       retiringFrom: fc.constantFrom(undefined, moment(-1), moment(1)),
     }),
     { minLength: 1, maxLength: 6 },
@@ -91,7 +91,7 @@ test('whatever is promoted to all signs alone for its algorithm, and nothing com
       const chosen = before[pick % before.length] as RotationRow;
       if (keyStateAt(chosen, NOW_MS) === 'retired') return;
       const after = apply(before, planPromotion(before, chosen.keyid, 100, NOW_MS));
-      const current = after.filter((one) => one.signsWith === chosen.signsWith && keyStateAt(one, NOW_MS) === 'current');
+      const current = after.filter((one) => one.algorithm === chosen.algorithm && keyStateAt(one, NOW_MS) === 'current');
       assert.deepEqual(
         current.map(({ keyid }) => keyid),
         [chosen.keyid],
@@ -114,9 +114,9 @@ const readiness: readonly (readonly [string, readonly string[], number, string])
   ['ed25519', ['1 k'], 50, 'any key that may sign refusals is for everybody'],
   ['rsa-pss-sha512', [], 100, 'a key that nobody wants'],
 ];
-for (const [signsWith, seen, percent, why] of readiness) {
+for (const [algorithm, seen, percent, why] of readiness) {
   test(`readiness: ${why}`, () => {
-    const key = { keyid: 'k', signsWith: signsWith as RotationRow['signsWith'], sharePercent: 100 };
+    const key = { keyid: 'k', algorithm: algorithm as RotationRow['algorithm'], sharePercent: 100 };
     assert.equal(readinessOf(key, everybody, new Map(seen.map((name) => [name, 1]))).readyPercent, percent);
   });
 }

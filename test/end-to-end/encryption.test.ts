@@ -9,6 +9,8 @@ import { encryptJwe } from '../../src/protocol/jwe/compact.ts';
 import { type JweKey, jweAlgorithmOf } from '../../src/protocol/jwe/key-management.ts';
 import type { Answer } from '../../src/sdk/answer.ts';
 import type { MerchantClient } from '../../src/sdk/merchant.ts';
+import { readBlocks, readPage, runBash } from '../docs/pages.ts';
+import { runHufu } from '../support/process.ts';
 import { createOrder, MERCHANT_1, MERCHANT_2, paymentBody, RICH_PAYER, type System, startSystem } from '../support/system.ts';
 
 const FIELD = '/payer/accountNo';
@@ -219,6 +221,79 @@ describe('encrypted bodies, fields and answers', { timeout: 120_000 }, () => {
         ['platform-enc-rsa', 'RSA-OAEP-256'],
       ],
     );
+  });
+
+  test('docs/encryption.md, For operators: the key to encrypt to is exchanged by command, and merchants follow', async () => {
+    const steps = readBlocks(readPage('docs/encryption.md')).filter(({ language }) => language === 'bash');
+    const step = async (): Promise<string> => {
+      const { code, output } = await runBash((steps.shift() as { text: string }).text, system.environment);
+      assert.equal(code, 0, output);
+      return output;
+    };
+    const used: string[] = [];
+    const client = system.merchant(MERCHANT_2, {
+      rehearse: (signed) => {
+        const jwe = /"accountNo":"([^".]+)\./.exec(signed.body.toString())?.[1];
+        if (jwe !== undefined) used.push(JSON.parse(Buffer.from(jwe, 'base64url').toString()).kid);
+        return signed;
+      },
+    });
+    const payEncrypted = async () => {
+      const orderNo = await createOrder(m2, 100);
+      used.length = 0;
+      const answer = await pay(client, orderNo, `pay-${orderNo}`, RICH_PAYER, { encrypt: [FIELD] });
+      assert.deepEqual([answer.status, answer.outcome], [201, 'succeeded'], answer.body.toString());
+      return [...used];
+    };
+    const states = async () => {
+      const { certificates, retired } = (await m1.call({ method: 'GET', path: '/v1/platform-certificates' })).value as {
+        readonly certificates: readonly { readonly keyid: string; readonly use: string; readonly status: string }[];
+        readonly retired: readonly object[];
+      };
+      const { keys } = (await m1.call({ method: 'GET', path: '/v1/jwks' })).value as {
+        readonly keys: readonly { readonly kid: string; readonly use: string; readonly status: string }[];
+      };
+      const told = certificates.filter(({ use }) => use === 'enc').map(({ keyid, status }) => `${keyid} ${status}`);
+      const set = keys.filter(({ use }) => use === 'enc').map(({ kid, status }) => `${kid} ${status}`);
+      assert.deepEqual(set, told, 'list and JWK Set say the same');
+      return [told, retired];
+    };
+    const RSA = 'platform-enc-rsa current';
+
+    assert.deepEqual(await payEncrypted(), ['platform-enc-ec']);
+    await step();
+    assert.deepEqual(await states(), [['platform-enc-ec current', RSA, 'platform-enc-2027 announced'], []]);
+    assert.deepEqual(await payEncrypted(), ['platform-enc-ec'], 'nobody encrypts to it yet');
+
+    await step();
+    assert.deepEqual(await states(), [['platform-enc-ec retiring', RSA, 'platform-enc-2027 current'], []]);
+    assert.deepEqual(await payEncrypted(), ['platform-enc-ec'], 'a client that has not looked again is still understood');
+
+    assert.match(await step(), /platform-enc-ec +enc +ECDH-ES\+A256KW +retired/);
+    assert.deepEqual(await states(), [[RSA, 'platform-enc-2027 current'], [{ keyid: 'platform-enc-ec', use: 'enc' }]]);
+    assert.deepEqual(await payEncrypted(), ['platform-enc-ec', 'platform-enc-2027'], 'refused, looked again, sent once more');
+    assert.deepEqual(await payEncrypted(), ['platform-enc-2027']);
+
+    const orderNo = await createOrder(m2, 100);
+    const count = await executions();
+    const old = await pay(m2, orderNo, 'old', seal(orderNo, 'old'));
+    assert.deepEqual(
+      [old.code, (old.value as { detail: string }).detail],
+      ['ENCRYPTION_INVALID', 'Kid names no encryption key of the gateway.'],
+    );
+    assert.equal(await executions(), count);
+    for (const [args, said] of [
+      [['promote', 'platform-enc-2027', '--share', '5'], /--share is of keys that sign/],
+      [['promote', 'platform-enc-ec'], /is retired/],
+      [
+        ['announce', 'platform-ec', '--use', 'enc', '--certificate', 'x', '--key', 'y'],
+        /there is a key platform-ec in answers\.keys already/,
+      ],
+    ] as const) {
+      const { code, stderr } = await runHufu(['keys', ...args], system.environment);
+      assert.notEqual(code, 0);
+      assert.match(stderr, said);
+    }
   });
 
   test('no plaintext of what was encrypted is in log, journal or store', () => {

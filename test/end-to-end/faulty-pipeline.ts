@@ -75,7 +75,7 @@ export async function askFaulty(sender: Sender, { bytes, request }: Wire, fault:
     const { stages } = wireStages({
       config,
       keyring,
-      encryptionKeys: loadEncryptionKeys([], false),
+      encryptionKeys: () => loadEncryptionKeys([], { production: false, nowMs: Date.now() }),
       snapshot: () => snapshot,
       authorities: () => [],
       answerKeys: () => answerKeys,

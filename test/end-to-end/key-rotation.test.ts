@@ -174,7 +174,7 @@ describe('a rotation of the key that signs answers', { timeout: 180_000 }, () =>
   });
 
   test('retired: no longer published, refused also by who had pinned it', async () => {
-    await step(/platform-ec +ecdsa-p256-sha256 +retired/);
+    await step(/platform-ec +sig +ecdsa-p256-sha256 +retired/);
     const { certificates, retired } = await listed();
     assert.deepEqual(
       certificates.map(({ keyid }) => keyid),

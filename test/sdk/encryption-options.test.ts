@@ -28,7 +28,7 @@ describe('keys of the encryption that cannot be used', () => {
   });
   const request = { method: 'POST', path: '/v1/orders', body: { a: 'secret' }, idempotencyKey: 'k', encrypt: ['/a'] };
   const publicPem = () => pki.read('encryption/platform-enc-ec').publicKey.export({ type: 'spki', format: 'pem' }) as string;
-  const row = (pem: string) => ({ keyid: 'x', pem, use: 'enc', status: 'active' });
+  const row = (pem: string) => ({ keyid: 'x', pem, use: 'enc', status: 'current' });
 
   const lists: readonly (readonly [why: string, certificates: () => unknown])[] = [
     ['an empty list', () => []],

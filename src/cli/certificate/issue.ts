@@ -93,7 +93,7 @@ function defaultPlace(profile: LeafProfile, { merchant, keyid }: Options): strin
   }
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(keyid ?? '') || /^\.+$/.test(keyid ?? ''))
     throw new WrongUse('--keyid is a key id of A-Z a-z 0-9 . _ -');
-  return join('signing', keyid as string);
+  return join(profile, keyid as string);
 }
 
 function readHosts(hosts: readonly string[] | undefined): readonly string[] {

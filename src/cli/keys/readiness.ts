@@ -1,6 +1,6 @@
-import type { AlgorithmName } from '../../protocol/algorithms.ts';
 import { isInShare } from '../../protocol/answer-key.ts';
 import type { Merchant } from '../../protocol/merchant.ts';
+import type { RotationRow } from './rotation.ts';
 
 /** What is known of one merchant and one key. */
 export type MerchantReadiness = {
@@ -19,17 +19,18 @@ export type Readiness = {
 };
 
 /**
- * Who must know a key before it signs for all: active merchants whose answers it will sign; a key that may sign refusals is for everybody.
+ * Who must know a key before it signs for all: active merchants whose answers it will sign; a key that may sign refusals is for
+ * everybody, and so is one that requests are encrypted to.
  * @param seen notes by `MERCHANT KEYID`; of names in prototypes none counts
  */
 export function readinessOf(
-  key: { readonly keyid: string; readonly signsWith: AlgorithmName | undefined; readonly sharePercent: number },
+  key: Pick<RotationRow, 'keyid' | 'algorithm' | 'sharePercent'>,
   merchants: readonly Merchant[],
   seen: ReadonlyMap<string, number>,
 ): Readiness {
-  const { keyid, signsWith, sharePercent } = key;
-  const isForAll = signsWith !== undefined && !signsWith.startsWith('rsa-');
-  const concerned = merchants.filter(({ status, answerAlgorithm }) => status === 'active' && (isForAll || answerAlgorithm === signsWith));
+  const { keyid, algorithm, sharePercent } = key;
+  const isForAll = algorithm !== undefined && !algorithm.startsWith('rsa-');
+  const concerned = merchants.filter(({ status, answerAlgorithm }) => status === 'active' && (isForAll || answerAlgorithm === algorithm));
   const rows = concerned.map(({ number }) => ({
     merchantNumber: number,
     seenAtMs: seen.get(`${number} ${keyid}`),

@@ -1,13 +1,14 @@
 import { UserError } from '../../lib/user-error.ts';
 import type { AlgorithmName } from '../../protocol/algorithms.ts';
 import { type KeyState, keyStateAt, type WrittenKeyState } from '../../protocol/answer-key.ts';
+import type { JweAlgorithm } from '../../protocol/jwe/header.ts';
 
-/** An entry of `answers.keys` as far as a rotation concerns it. */
+/** An entry of `answers.keys` or `encryption.keys` as far as a rotation concerns it. */
 export type RotationRow = WrittenKeyState & {
   readonly keyid: string;
   readonly sharePercent: number;
-  /** Undefined for a retired key, whose files may be gone. */
-  readonly signsWith: AlgorithmName | undefined;
+  /** What it signs with, or is encrypted to with. Undefined for a retired key, whose files may be gone. */
+  readonly algorithm: AlgorithmName | JweAlgorithm | undefined;
 };
 
 /** A new value of a key of one entry; undefined removes it. */
@@ -23,7 +24,7 @@ export const USUAL_SHARES = [1, 5, 25, 100] as const;
 function findRow(rows: readonly RotationRow[], keyid: string): { readonly row: RotationRow; readonly index: number } {
   const index = rows.findIndex((row) => row.keyid === keyid);
   const row = rows[index];
-  if (row === undefined) throw new UserError(`there is no key ${keyid} in answers.keys; \`hufu keys list\` shows all`);
+  if (row === undefined) throw new UserError(`there is no key ${keyid}; \`hufu keys list\` shows all`);
   return { row, index };
 }
 
@@ -51,7 +52,7 @@ export function planPromotion(rows: readonly RotationRow[], keyid: string, perce
   ];
   if (percent < 100) return own;
   const others = rows.flatMap((other, at) =>
-    at !== index && other.signsWith === row.signsWith && keyStateAt(other, nowMs) === 'current' ? [at] : [],
+    at !== index && other.algorithm === row.algorithm && keyStateAt(other, nowMs) === 'current' ? [at] : [],
   );
   return [
     ...own,
