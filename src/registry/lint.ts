@@ -7,14 +7,35 @@ type Finding = { readonly rule: string; readonly message: string };
 
 /**
  * Operations of level A2 that move an amount and that no rule bounds: a total for `totals`, any bound of an amount for `single`.
- * A rule on trial, or one that ends without another after it, bounds nothing.
+ * A rule on trial bounds nothing, nor does one that counts by payer where requests name none; the others must leave no moment from now
+ * on without any.
  */
-export function findUnlimited(merchant: Pick<Merchant, 'rules' | 'operations'>, operations: readonly Operation[]): Operation[] {
-  return operations.filter(({ id, limits }) => {
+export function findUnlimited(
+  merchant: Pick<Merchant, 'rules' | 'operations'>,
+  operations: readonly Operation[],
+  nowMs: number,
+): Operation[] {
+  return operations.filter((operation) => {
+    const { id, limits } = operation;
     if (limits === 'none' || (merchant.operations && !merchant.operations.has(id))) return false;
-    return !merchant.rules.some((rule) => lasts(rule) && bounds(rule, limits) && isAbout(rule, id));
+    const bounding = merchant.rules.filter((rule) => !rule.shadow && isAbout(rule, id) && meets(rule, operation) && bounds(rule, limits));
+    return !isWithoutGap(bounding, nowMs);
   });
 }
+
+/** Whether at every moment from now on one of the rules counts. */
+function isWithoutGap(rules: readonly LimitRule[], nowMs: number): boolean {
+  let fromMs = nowMs;
+  for (;;) {
+    const reached = rules.filter(({ notBeforeMs = -Infinity }) => notBeforeMs <= fromMs);
+    const untilMs = Math.max(fromMs, ...reached.map(({ notAfterMs = Infinity }) => notAfterMs));
+    if (untilMs === Infinity || untilMs === fromMs) return untilMs === Infinity;
+    fromMs = untilMs;
+  }
+}
+
+const countsByPayer = (rule: LimitRule): boolean => rule.kind !== 'amount' && rule.scope.endsWith('payer');
+const meets = (rule: LimitRule, { payer }: Limited): boolean => !countsByPayer(rule) || payer !== undefined;
 
 const lasts = ({ shadow, notAfterMs }: LimitRule): boolean => !shadow && notAfterMs === undefined;
 const isAbout = ({ operations }: LimitRule, id: string): boolean => operations.length === 0 || operations.includes(id);
@@ -41,8 +62,7 @@ function findPointless(rule: LimitRule, operations: readonly Limited[]): Finding
   if (met.length === 0) return [];
   if (rule.kind === 'total' && !met.some(({ limits }) => limits === 'totals'))
     return [{ rule: rule.name, message: `${rule.name} never counts: none of its operations has limits: totals` }];
-  const byPayer = rule.kind !== 'amount' && rule.scope.endsWith('payer');
-  if (byPayer && !met.some(({ payer }) => payer !== undefined))
+  if (!met.some((operation) => meets(rule, operation)))
     return [{ rule: rule.name, message: `${rule.name} never counts: none of its operations says where the payer stands (x-hufu.payer)` }];
   return [];
 }

@@ -107,11 +107,12 @@ function checkAnswerAlgorithms(config: GatewayConfig, { byNumber, sources }: Mer
 
 /** Every active merchant has a bound on each operation that moves money. */
 function checkLimits({ byNumber, sources }: Merchants, { routable }: Operations, report: Report): void {
+  const nowMs = Date.now();
   const unlimited = new Map<unknown, ReturnType<typeof findUnlimited>>();
   for (const merchant of byNumber.values()) {
     if (merchant.status !== 'active') continue;
     const isCommon = merchant.operations === undefined;
-    const found = (isCommon && unlimited.get(merchant.rules)) || findUnlimited(merchant, routable);
+    const found = (isCommon && unlimited.get(merchant.rules)) || findUnlimited(merchant, routable, nowMs);
     if (isCommon) unlimited.set(merchant.rules, found);
     for (const { id } of found) {
       const problem = sources
