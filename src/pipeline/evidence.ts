@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import type { Journal } from '../ports/journal.ts';
 import { findHeader, HEADER } from '../protocol/headers.ts';
@@ -18,19 +19,28 @@ export type SealBase = (of: 'request' | 'answer', base: string, requestId: strin
 /** What a sealed signature base belongs to: AAD, so that nobody can move one below another request. */
 export const evidenceAad = (of: 'request' | 'answer', requestId: string): Buffer => lengthPrefixed(['evidence', of, requestId]);
 
+/** A key is noted again after so long, so that the parts of a journal that stay know the keys of their requests when older ones leave. */
+const NOTE_AGAIN_MS = 3_600_000;
+/** How many keys are remembered as noted; then all are forgotten, and noted once more. */
+const NOTED_MAX = 50_000;
+
 /**
- * A key is noted once by each process, before the first request that it verified.
+ * A key is noted before the first request that it verified in each hour of each process, and when its keyid was that of another one.
  * `sealBase` encrypts the signature base: path and query may carry C2 data. Bodies are never written: where a scheme signs the body
  * itself the base has its digest, and `signedDigest` is what the signature verifies over, so that whoever has the body can show that
  * it is the one.
  */
-export function createEvidence(journal: Journal, sealBase: SealBase): Evidence {
-  const noted = new Set<string>();
+export function createEvidence(journal: Journal, sealBase: SealBase, nowMs: () => number): Evidence {
+  const noted = new Map<string, { readonly publicKey: KeyObject; readonly atMs: number }>();
   const noteKey = ({ keyid, algorithm, publicKey }: UsedKey) => {
-    if (!publicKey || noted.has(keyid)) return;
+    if (!publicKey) return;
+    const before = noted.get(keyid);
+    const atMs = nowMs();
+    if (before && atMs - before.atMs < NOTE_AGAIN_MS && (before.publicKey === publicKey || before.publicKey.equals(publicKey))) return;
     const spki = publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
     journal.append({ type: 'key', data: { keyid, algorithm, spki } });
-    noted.add(keyid);
+    if (noted.size >= NOTED_MAX) noted.clear();
+    noted.set(keyid, { publicKey, atMs });
   };
   return {
     appendRequest: ({ requestId, merchant, operation, peer, key, scheme, signature, signatureBase, signedDigest, admissionId }) => {

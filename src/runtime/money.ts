@@ -4,7 +4,7 @@ import { createForward } from '../forward/forward.ts';
 import { sealAnswer } from '../keys/answer-seal.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import type { Clock } from '../lib/clock.ts';
-import { createEvidence, type Evidence, evidenceAad } from '../pipeline/evidence.ts';
+import { createEvidence, type Evidence, evidenceAad, type SealBase } from '../pipeline/evidence.ts';
 import { createForwardStage } from '../pipeline/forward.ts';
 import { createJournalStage } from '../pipeline/journal.ts';
 import type { LocalOperations } from '../pipeline/local-operations.ts';
@@ -47,9 +47,9 @@ export function wireMoney(options: MoneyOptions): Money {
   const { state, keys, clock, onAlarm } = options;
   const { journal, store, until, unforwarded, keeper } = state;
   const { nowMs } = clock;
-  const evidence = createEvidence(journal, (of, base, requestId) =>
-    sealAnswer(keys.answerSealKeys.writing(nowMs()), Buffer.from(base, 'latin1'), evidenceAad(of, requestId)),
-  );
+  const sealBase: SealBase = (of, base, requestId) =>
+    sealAnswer(keys.answerSealKeys.writing(nowMs()), Buffer.from(base, 'latin1'), evidenceAad(of, requestId));
+  const evidence = createEvidence(journal, sealBase, nowMs);
   const withdraw = createWithdraw({ store, journal, until, nowMs, epoch: keeper.epoch });
   const { forward, settle, recall, sweep, resolver } = wireCore(options);
   const stages = {

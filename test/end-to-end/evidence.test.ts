@@ -7,7 +7,18 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { opensslForm } from '../../src/cli/journal/openssl.ts';
 import { runHufu } from '../cli/run-hufu.ts';
-import { createOrder, MERCHANT_1, MERCHANT_2, payOrder, RICH_PAYER, type System, startSystem } from '../support/system.ts';
+import type { Leaf } from '../support/pki.ts';
+import {
+  createOrder,
+  freshOrderNo,
+  MERCHANT_1,
+  MERCHANT_2,
+  orderBody,
+  payOrder,
+  RICH_PAYER,
+  type System,
+  startSystem,
+} from '../support/system.ts';
 
 type Checked = { readonly code: number; readonly output: string };
 const check = (directory: string): Promise<Checked> =>
@@ -82,6 +93,34 @@ describe('evidence that stands without us', { timeout: 120_000 }, () => {
     const { stdout } = await run('find', '--request', requestId);
     assert.match(stdout, /admitted +800000000000001 .*order T.* total:amount:day:.* \+100/);
     assert.match(stdout, /outcome .*succeeded, answered/);
+  });
+
+  test('a keyid that is given to another key: what was signed before and after it each has its own', async () => {
+    const file = join(system.directory, 'config-gateway-1', 'merchants', `${MERCHANT_2}.yaml`);
+    const original = readFileSync(file, 'utf8');
+    const register = async (leaf: Leaf) => {
+      const text = original.replace(/^keys:\n {2}- certificate: .*$/m, `keys:\n  - certificate: ${leaf.certificate}\n    keyid: app`);
+      writeFileSync(file, text);
+      const { code, stderr } = await runHufu(['reload'], { environment: system.environment });
+      assert.equal(code, 0, stderr);
+    };
+    const cases: { requestId: string; leaf: Leaf }[] = [];
+    for (const leaf of [await system.pki.issueMerchant(), await system.pki.issueMerchant()]) {
+      await register(leaf);
+      const client = system.merchant(MERCHANT_2, { signingKey: leaf.keyPem, keyid: 'app' });
+      const orderNo = freshOrderNo();
+      const order = { method: 'POST', path: '/v1/orders', idempotencyKey: orderNo, body: orderBody(orderNo, 100) } as const;
+      const { requestId, outcome } = await client.call(order);
+      assert.equal(outcome, 'succeeded');
+      cases.push({ requestId: requestId as string, leaf });
+    }
+    for (const { requestId, leaf } of cases) {
+      const directory = join(system.directory, requestId);
+      const { code, stderr } = await run('evidence', requestId, '--out', directory);
+      assert.equal(code, 0, stderr);
+      assert.equal(readFileSync(join(directory, 'request.key.pem'), 'utf8'), leaf.publicKey.export({ type: 'spki', format: 'pem' }));
+      assert.equal((await check(directory)).code, 0);
+    }
   });
 
   test('what is not there is told', async () => {

@@ -13,6 +13,7 @@ import { evidenceAad } from '../../pipeline/evidence.ts';
 import { type AlgorithmName, defaultAlgorithm, isAlgorithmName } from '../../protocol/algorithms.ts';
 import { HEADER, SIGNATURE_LABEL } from '../../protocol/headers.ts';
 import { findMember, readByteSequence } from '../../protocol/signature-base.ts';
+import { MAC_ALGORITHM } from '../../protocol/working-key.ts';
 import { readConfiguration } from '../change.ts';
 import { aboutOf } from './find.ts';
 import { opensslForm, verifyLine } from './openssl.ts';
@@ -24,7 +25,8 @@ type Records = {
   readonly own: readonly Place[];
   readonly request: Data;
   readonly answers: readonly Data[];
-  readonly keys: ReadonlyMap<string, Data>;
+  /** The key that its keyid meant when the request was signed, DER in base64. */
+  readonly spki: string | undefined;
 };
 
 /** One signature as openssl checks it: what was signed, the signature in openssl's form, the key. */
@@ -63,12 +65,12 @@ export async function evidence(requestId: string, options: EvidenceOptions): Pro
 /** All records about a request, from every journal of this host: another instance may have resolved it. */
 async function collect(root: string, requestId: string): Promise<Records> {
   const own: Place[] = [];
-  const keys = new Map<string, Data>();
   const admissions = new Set<unknown>();
+  const key = createKeyFinder(requestId);
   for (const { directory } of await readJournals(root))
     for await (const place of searchJournal(directory)) {
       const { record } = place.line;
-      if (record.type === 'key') keys.set(String(record.data.keyid), record.data as Data);
+      key.look(directory, record);
       const about = aboutOf(record);
       if (about.requestId === requestId && about.admissionId !== undefined) admissions.add(about.admissionId);
       if (about.requestId === requestId || (about.admissionId !== undefined && admissions.has(about.admissionId))) own.push(place);
@@ -80,7 +82,38 @@ async function collect(root: string, requestId: string): Promise<Records> {
     throw new UserError(
       `no journal of this host knows an accepted request ${requestId}; \`hufu journal find --request ${requestId}\` looks for all records`,
     );
-  return { own, request, answers: dataOf('answer'), keys };
+  return { own, request, answers: dataOf('answer'), spki: key.find(request.keyid ?? '') };
+}
+
+/**
+ * Finds what a keyid meant when a request was signed: the last note before it in its own journal; where that has left for an archive the
+ * first one after it; and then one in another journal. A keyid may be given to another key later.
+ */
+function createKeyFinder(requestId: string) {
+  const before = new Map<string, string>();
+  const after = new Map<string, string>();
+  const elsewhere = new Map<string, string>();
+  let own: string | undefined;
+  let here = new Map<string, string>();
+  let place: string | undefined;
+  return {
+    look: (directory: string, record: JournalRecord): void => {
+      if (directory !== place) {
+        here = new Map();
+        place = directory;
+      }
+      if (record.type === 'request' && (record.data as Data).requestId === requestId) {
+        own = directory;
+        for (const [keyid, spki] of here) before.set(keyid, spki);
+      }
+      if (record.type !== 'key') return;
+      const { keyid = '', spki = '' } = record.data as Data;
+      here.set(keyid, spki);
+      if (own === directory && !after.has(keyid)) after.set(keyid, spki);
+      if (own !== directory) elsewhere.set(keyid, spki);
+    },
+    find: (keyid: string): string | undefined => before.get(keyid) ?? after.get(keyid) ?? elsewhere.get(keyid),
+  };
 }
 
 function openBase(keyring: Keyring, of: 'request' | 'answer', requestId: string, { sealedBase = '' }: Data): Buffer {
@@ -89,9 +122,10 @@ function openBase(keyring: Keyring, of: 'request' | 'answer', requestId: string,
   return base;
 }
 
-function requestProof({ request, keys }: Records, requestId: string, keyring: Keyring): Proof {
+function requestProof({ request, spki }: Records, requestId: string, keyring: Keyring): Proof {
   const { keyid = '', algorithm, scheme, signature = '', signedDigest = '' } = request;
-  const spki = keys.get(keyid)?.spki;
+  if (algorithm === MAC_ALGORITHM)
+    throw new UserError(`request ${requestId} has a MAC under the working key ${keyid}: it proves nothing to anybody but us`);
   if (spki === undefined || !isAlgorithmName(algorithm)) throw new UserError(`no journal holds the key ${keyid} that signed this request`);
   const key = createPublicKey({ key: Buffer.from(spki, 'base64'), format: 'der', type: 'spki' });
   const base = openBase(keyring, 'request', requestId, request);
