@@ -135,7 +135,8 @@ function readSigned(
   const isOwn = (name: string) => own.has(name);
   const stranger = fields.has('biz_content') && sorted.find(([name]) => !isOwn(name) && name !== 'biz_content');
   if (stranger) throw invalid(`The field ${stranger[0]} stands beside biz_content and nothing would read it; leave it out.`);
-  const content = contentOf(fields, isOwn, operation.amount);
+  // In the order that was signed: the one in which fields are sent is not, and must not make another request of the same order.
+  const content = contentOf(new Map(sorted), isOwn, operation.amount);
   if (!content) throw invalid('Two fields of the form contradict each other.');
   const signed = dialect.bytesOf(joinFields(sorted));
   return {

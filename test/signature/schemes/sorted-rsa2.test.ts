@@ -87,6 +87,13 @@ test('a form of UnionPay is accepted; its content is made of the fields that are
   assert.ok(!signatureBase.includes('6200000000000001'));
 });
 
+test('the order in which fields are sent is not signed, and makes no other content of them: a retry stays the same request', () => {
+  const sent = unionpay();
+  const turned = sent.split('&').reverse().join('&');
+  assert.notEqual(turned, sent);
+  assert.deepEqual(verify(formOf(turned)).content, verify(formOf(sent)).content);
+});
+
 const amounts: readonly (readonly [text: string, value: unknown, why: string])[] = [
   ['0', 0, 'the least'],
   ['9007199254740991', 9007199254740991, 'the largest that is exact'],
