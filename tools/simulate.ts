@@ -31,6 +31,8 @@ const BATCH = 20;
 
 /** One thread: every `stride`th seed. Stops at the first world that is broken. */
 async function work({ first, seeds, stride, steps, plant }: Job): Promise<void> {
+  // Refusals are made by the hundred thousand; the broken world is told again with its stacks.
+  Error.stackTraceLimit = 0;
   let message: Message & { worlds: number; steps: number; counts: [string, number][] } = { worlds: 0, steps: 0, counts: [] };
   const send = () => {
     parentPort?.postMessage(message);

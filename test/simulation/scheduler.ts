@@ -58,22 +58,38 @@ export function createScheduler(
   let steps = 0;
   let calm = false;
   let listener: (label: string) => void = () => {};
-  let events: Event[] = [];
+  const events: Event[] = [];
   const story: Line[] = [];
   const note = (line: string) => story.push({ steps, nowMs, line });
 
-  const alive = (event: Event): boolean => event.life?.alive !== false;
+  /** Lets go of what has ended, and lists what is due. */
+  const findReady = (): Event[] => {
+    const ready: Event[] = [];
+    let kept = 0;
+    for (const event of events) {
+      if (event.life?.alive === false) continue;
+      events[kept] = event;
+      kept += 1;
+      if (event.dueMs <= nowMs) ready.push(event);
+    }
+    events.length = kept;
+    return ready;
+  };
   /** To the next moment at which something is due; a leap makes much due at once. */
   const passTime = (leapMs: number) => {
-    const next = Math.min(...events.map(({ dueMs }) => dueMs).filter((dueMs) => dueMs > nowMs));
+    let next = Number.POSITIVE_INFINITY;
+    for (const { dueMs } of events) if (dueMs > nowMs && dueMs < next) next = dueMs;
     if (next !== Number.POSITIVE_INFINITY) nowMs = Math.max(next, nowMs + leapMs);
   };
   const take = (): Event | undefined => {
-    events = events.filter(alive);
-    let ready = events.filter(({ dueMs }) => dueMs <= nowMs);
-    if (ready.length === 0) passTime(calm ? STRIDE_MS : random.chance(temper.leapChance) ? random.between(1_000, 9_000) : 0);
-    else if (!calm && random.chance(temper.timeChance)) passTime(0);
-    ready = events.filter(({ dueMs }) => dueMs <= nowMs);
+    let ready = findReady();
+    if (ready.length === 0) {
+      passTime(calm ? STRIDE_MS : random.chance(temper.leapChance) ? random.between(1_000, 9_000) : 0);
+      ready = findReady();
+    } else if (!calm && random.chance(temper.timeChance)) {
+      passTime(0);
+      ready = findReady();
+    }
     const event = ready.length === 0 ? undefined : calm ? ready[0] : random.pick(ready);
     if (event) events.splice(events.indexOf(event), 1);
     return event;
