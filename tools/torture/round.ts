@@ -14,6 +14,8 @@ export type Round = {
 /** `recoveries`: by fault, ms. */
 export type RoundResult = Books & { readonly cycles: number; readonly recoveries: readonly (readonly [string, number])[] };
 
+/** A run that is ended leaves no process behind. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const SETTINGS = 'resolve: { scheduleMs: [200, 500, 1000], clockAllowanceMs: 0 }';
 /** Payments from the end of one fault to the next: another depth of the pipeline each time. */
 const PAYMENTS_BETWEEN_MAX = 20;
@@ -25,6 +27,12 @@ export async function runRound(
 ): Promise<RoundResult> {
   const redis = store === 'redis' ? await startRedis({ own: true }) : undefined;
   const system = await startSystem({ rules: RULES, settings: SETTINGS, gateways: 2, ...(redis ? { store: redis.url } : {}) });
+  const dispose = async () => {
+    await system.dispose();
+    await redis?.dispose();
+  };
+  const leave = () => void dispose().finally(() => process.exit(1));
+  for (const signal of SIGNALS) process.once(signal, leave);
   try {
     const load = startLoad(system);
     const recoveries: (readonly [string, number])[] = [];
@@ -40,7 +48,7 @@ export async function runRound(
     const books = await readBooks(system, load.told);
     return { ...books, problems: [...books.problems, ...load.faults.slice(0, 10)], cycles, recoveries };
   } finally {
-    await system.dispose();
-    await redis?.dispose();
+    for (const signal of SIGNALS) process.off(signal, leave);
+    await dispose();
   }
 }
