@@ -19,7 +19,7 @@ merchant's own request and public keys; there is nothing in it with which a sign
 | \`now\`, \`offsetSeconds\`, \`windowSeconds\` | our clock, how far the request's time is from it (positive: ahead), and how far it may be |
 
 A mistake is proven by the signature itself: it holds over what the mistake would have made of this request. So a name is never a guess, and a mistake
-that combines two of them has none. Looking for it takes at most 48 hashes and verifications for one request, and \`doctor.attemptsPerSecond\` for one
+that combines two of them has none. Looking for it takes at most 64 hashes and verifications for one request, and \`doctor.attemptsPerSecond\` for one
 certificate ([config.md](config.md)); beyond that the request is refused just the same, without a name.
 
 \`npx hufu verify --explain\` finds the same mistakes offline, from the message in files, by the same table.

@@ -22,6 +22,8 @@ export type CmsSignature = {
 /** Largest message that is read, bytes of DER. */
 export const CMS_BYTES_MAX = 16_384;
 const CERTIFICATES_MAX = 8;
+/** The reason of a message that is not detached. */
+export const BRINGS_CONTENT = 'it brings content of its own: it must be detached';
 
 /** Object identifiers of RFC 5652 sections 4 and 5.1 and RFC 5754 section 2.2. */
 export const CMS_OID = { data: '1.2.840.113549.1.7.1', signedData: '1.2.840.113549.1.7.2', sha256: '2.16.840.1.101.3.4.2.1' } as const;
@@ -87,7 +89,7 @@ function checkDigest(element: Element | undefined): void {
 function checkContent(element: Element | undefined): void {
   const [type, ...inside] = readChildrenOf(element, TAG.sequence);
   if (readOid(type) !== CMS_OID.data) refuse('its content is not plain data');
-  if (inside.length > 0) refuse('it brings content of its own: it must be detached');
+  if (inside.length > 0) refuse(BRINGS_CONTENT);
 }
 
 type Named = Pick<CmsSignature, 'issuer' | 'serialNumber'>;

@@ -91,9 +91,10 @@ function explainOne(options: VerifyOptions, request: WireRequest, nowMs: number)
   const pem = readCertificateOption(options, directory);
   if (options.answerHeaders === undefined) {
     const key = pem === undefined ? undefined : readRequestKey(pem, readSigningOptions(options).algorithm);
-    const { otherKeys = [], hosts = [] } = options;
+    const { otherKeys = [], hosts = [], merchant } = options;
     const expected = { nowMs, hosts, otherKeys: otherKeys.map(readOtherKey), ...(key && { key }) };
-    return isOtherScheme(request) ? explainScheme(request, expected) : explainRequest(request, expected);
+    const named = merchant === undefined ? {} : { merchantNumber: merchant };
+    return isOtherScheme(request) ? explainScheme(request, { ...expected, ...named }) : explainRequest(request, expected);
   }
   if (pem === undefined) throw new WrongUse('an answer is bound to the certificate that called: name --merchant or --certificate');
   const { status, body } = { status: options.answerStatus, body: options.answerBody };

@@ -139,7 +139,7 @@ export const GATEWAY = entry({
         'attempts/s',
         'hashes and verifications for one certificate to find out why its signatures are wrong; beyond it they are refused without the name of the mistake',
       ),
-      attemptsBurst: integer(400, 1, 1_000_000, 'attempts', 'how many of them at once; one wrong signature takes at most 48'),
+      attemptsBurst: integer(400, 1, 1_000_000, 'attempts', 'how many of them at once; one wrong signature takes at most 64'),
     },
     'Explaining wrong signatures.',
   ),

@@ -81,7 +81,7 @@ export type Routed = Identified & {
 };
 
 /** The facts a verified signature established. */
-export type Verified = Routed & {
+export type SignatureFacts = {
   readonly key: UsedKey;
   readonly scheme: SchemeName;
   readonly nonce: string;
@@ -98,6 +98,8 @@ export type Verified = Routed & {
   /** Which of the scheme's forms the request had, where it has several. */
   readonly dialect?: string;
 };
+
+export type Verified = Routed & SignatureFacts;
 
 /** The body was read strictly, fits its schema and names the identity's merchant. */
 export type Opened = Verified & {

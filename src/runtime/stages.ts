@@ -80,6 +80,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
   const budgets = createTokenBuckets({ perSecond: config.answers.budgetPerSecond, burst: config.answers.budgetBurst });
   const attempts = createTokenBuckets({ perSecond: config.doctor.attemptsPerSecond, burst: config.doctor.attemptsBurst });
   const mayTry = (thumbprint: string) => attempts.take(thumbprint, monotonicMs()) === 0;
+  const platformNames = () => answerKeys().publication(nowMs()).names;
   const stages: Stages = {
     identify: (arrived) => identify(arrived, registers(), nowMs()),
     route: createRoute({ snapshot, timeZone: config.timeZone, nowMs }),
@@ -90,7 +91,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
     verify: (routed) => {
       const { keysOf, hosts } = snapshot();
       const checkSigner = (chain: readonly Uint8Array[]) => checkSignerCertificate(chain, authorities(), registers(), nowMs());
-      const doctor = { platformNames: answerKeys().publication(nowMs()).names, mayTry, keysOf };
+      const doctor = { platformNames, mayTry, keysOf };
       const options = { ...keysFor(routed, registers(), nowMs()), checkSigner, hosts, nowMs: nowMs(), doctor };
       return mayNameWorkingKey(routed) ? verifyMac(routed, { ...options, findMacKey }) : verifySignature(routed, options);
     },

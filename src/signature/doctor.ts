@@ -2,8 +2,8 @@ import { sha256 } from '../lib/bytes.ts';
 import { defaultAlgorithm } from '../protocol/algorithms.ts';
 import type { Digest } from '../protocol/content-digest.ts';
 import type { KeyHandle } from '../protocol/key-handle.ts';
-import type { MerchantKey } from '../protocol/merchant.ts';
-import type { Routed } from '../protocol/messages.ts';
+import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
+import type { Peer } from '../protocol/messages.ts';
 import { alteredBase } from '../protocol/mistakes/altered-base.ts';
 import { type Attempts, countAttempts } from '../protocol/mistakes/attempts.ts';
 import { type DescribedBase, describeBase } from '../protocol/mistakes/describe-base.ts';
@@ -11,7 +11,7 @@ import { findSignatureMistake } from '../protocol/mistakes/find.ts';
 import { findDigestMistake } from '../protocol/mistakes/of-digest.ts';
 import { findKeyMistake } from '../protocol/mistakes/of-key-name.ts';
 import { findTimeMistake, type Times } from '../protocol/mistakes/of-time.ts';
-import type { OtherKey, Suspect } from '../protocol/mistakes/suspect.ts';
+import type { OtherKey, Suspect, SuspectRequest } from '../protocol/mistakes/suspect.ts';
 import type { Mistake } from '../protocol/mistakes/table.ts';
 import type { SchemeName } from '../protocol/scheme-names.ts';
 import type { Presented } from './presented.ts';
@@ -29,16 +29,20 @@ export type DoctorOptions = {
   /** All keys of a merchant, also those that do not count now and those of other environments. */
   readonly keysOf: (merchantNumber: string) => readonly MerchantKey[];
   /** Keyids and serial numbers of the keys that sign our answers. */
-  readonly platformNames: readonly string[];
+  readonly platformNames: () => readonly string[];
   /** Takes one hash or verification from the budget of a certificate; false when it is used up. */
   readonly mayTry: (thumbprint: string) => boolean;
 };
 
 /** Nothing beside the request, and no budget but that of each request. */
-export const LONE_DOCTOR: DoctorOptions = { keysOf: () => [], platformNames: [], mayTry: () => true };
+export const LONE_DOCTOR: DoctorOptions = { keysOf: () => [], platformNames: () => [], mayTry: () => true };
 
 export type Patient = {
-  readonly routed: Routed;
+  readonly routed: SuspectRequest & {
+    readonly merchant: Pick<Merchant, 'number'>;
+    /** Whose certificate was proven. */
+    readonly peer: Pick<Peer, 'thumbprint' | 'serialNumber' | 'keyid' | 'publicKey'>;
+  };
   readonly scheme: SchemeName;
   readonly presented: Presented;
   readonly hosts: ReadonlySet<string>;
@@ -63,8 +67,8 @@ function suspectOf(patient: Patient, key: MerchantKey, attempts: Attempts): Susp
   const { method, target, rawHeaders, body } = routed;
   const request = { method, target, rawHeaders, body };
   const { algorithm, publicKey } = key;
-  const { signature } = presented;
-  const base = presented.signed.toString('latin1');
+  const { signature, signed, text = signed, signedFor, contradiction } = presented;
+  const base = text.toString('latin1');
   const lines = presented.lines();
   const baseOf = alteredBase(scheme, { base, lines }, request);
   return {
@@ -74,6 +78,8 @@ function suspectOf(patient: Patient, key: MerchantKey, attempts: Attempts): Susp
     lines,
     baseOf,
     signature,
+    ...(signedFor && { signedFor }),
+    ...(contradiction && { claimed: signed }),
     algorithm,
     publicKey,
     otherKeys: otherKeys(patient, key),
@@ -86,7 +92,7 @@ const OUT_OF_BUDGET = 'Too many wrong signatures came with this certificate just
 
 const told = (mistake: Mistake | undefined): Members => (mistake ? { mistake: mistake.id, hint: mistake.hint } : {});
 const baseMembers = ({ presented }: Patient): { readonly signatureBase: DescribedBase } => ({
-  signatureBase: describeBase({ ...presented, lines: presented.lines() }),
+  signatureBase: describeBase({ ...presented, signed: presented.text ?? presented.signed, lines: presented.lines() }),
 });
 
 /** Looks for a mistake within the budget, and says so when it ended. */
@@ -125,7 +131,7 @@ export function explainKey({ routed, presented, doctor, nowMs }: Patient): Membe
   if (name === undefined) return {};
   const { merchant, peer } = routed;
   const registered = doctor.keysOf(merchant.number);
-  return told(findKeyMistake({ name, by: presented.key.by, connection: peer, registered, platformNames: doctor.platformNames, nowMs }));
+  return told(findKeyMistake({ name, by: presented.key.by, connection: peer, registered, platformNames: doctor.platformNames(), nowMs }));
 }
 
 /** The text by which a message names its key, if it does. */

@@ -4,15 +4,15 @@ import { compareDigests, type Digest } from '../protocol/content-digest.ts';
 import { Refusal } from '../protocol/errors.ts';
 import { findHeader, HEADER } from '../protocol/headers.ts';
 import type { RegisteredHandle } from '../protocol/key-handle.ts';
-import type { MerchantKey } from '../protocol/merchant.ts';
-import type { MessageSigner, Routed, Verified } from '../protocol/messages.ts';
+import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
+import type { MessageSigner, SignatureFacts } from '../protocol/messages.ts';
 import { findFieldValue } from '../protocol/signature-base.ts';
 import { checkUncovered } from './coverage.ts';
 import { readBytes, readDictionary } from './dictionary.ts';
 import { type DoctorOptions, explainDigest, explainKey, explainSignature, explainTime, LONE_DOCTOR, type Patient } from './doctor.ts';
 import { nonceOf } from './nonce.ts';
 import type { Presented } from './presented.ts';
-import type { Scheme } from './scheme.ts';
+import type { Scheme, SchemeRequest } from './scheme.ts';
 import { chooseScheme } from './schemes.ts';
 
 /** How far `created` may be from our clock, seconds, both ways, inclusive. */
@@ -21,7 +21,7 @@ export const WINDOW_SECONDS = 300;
 export type VerifyOptions = {
   readonly findKey: (keyid: string) => MerchantKey | undefined;
   /** For schemes whose messages bring certificates (DER, the signer's own first): path, name and revocation are checked. Throws a Refusal. */
-  readonly checkSigner: (chain: readonly Uint8Array[]) => MessageSigner;
+  readonly checkSigner: (chain: readonly Uint8Array[]) => Pick<MessageSigner, 'key'>;
   /** The keys of a merchant that fit what a message says about its key. */
   readonly findRegistered: (merchantNumber: string, handle: RegisteredHandle) => readonly MerchantKey[];
   /** Names, lower case and without port, that a Host may carry. */
@@ -32,6 +32,10 @@ export type VerifyOptions = {
   readonly doctor?: DoctorOptions;
 };
 
+/** As much of a request and of what is known of its sender as a signature is verified with. */
+export type Signable = SchemeRequest &
+  Pick<Patient, 'routed'>['routed'] & { readonly merchant: Pick<Merchant, 'number' | 'signatures' | 'signatureOptions'> };
+
 /** How many keys are tried for a message that does not say which of the merchant's keys signed it. */
 const KEYS_TRIED_MAX = 4;
 
@@ -40,7 +44,7 @@ const KEYS_TRIED_MAX = 4;
  * Cheap checks come first, the signature last; the body is hashed but never parsed. Whether the nonce is fresh is for the store to say.
  * Throws a Refusal: HTTP_INVALID, SIGNATURE_*, KEY_UNKNOWN, MERCHANT_MISMATCH, TIMESTAMP_SKEW or DIGEST_MISMATCH.
  */
-export function verifySignature(routed: Routed, options: VerifyOptions): Verified {
+export function verifySignature<Request extends Signable>(routed: Request, options: VerifyOptions): Request & SignatureFacts {
   const { hosts, nowMs, doctor = LONE_DOCTOR } = options;
   const scheme = chooseScheme(routed, routed.merchant.signatures);
   if (!scheme.coversHeaders) checkUncovered(routed, hosts);
@@ -50,8 +54,8 @@ export function verifySignature(routed: Routed, options: VerifyOptions): Verifie
   checkTime(patient);
   const bodyDigest = checkDigest(routed, (digests) => explainDigest(patient, keys[0] as MerchantKey, digests));
   const { signed, record, signature, nonce, createdAtSeconds, content, dialect } = presented;
-  const key = keys.find(({ algorithm, publicKey }) => verifyBytes(algorithm, publicKey, signed, signature));
-  if (!key) throw new Refusal('SIGNATURE_MISMATCH', { members: explainSignature(patient, keys[0] as MerchantKey) });
+  const key = presented.contradiction ? undefined : keys.find((each) => verifyBytes(each.algorithm, each.publicKey, signed, signature));
+  if (!key) throw mismatch(patient, keys[0] as MerchantKey);
   return {
     ...routed,
     key,
@@ -65,6 +69,14 @@ export function verifySignature(routed: Routed, options: VerifyOptions): Verifie
     ...(content && { content }),
     ...(dialect !== undefined && { dialect }),
   };
+}
+
+function mismatch(patient: Patient, key: MerchantKey): Refusal {
+  const { detail, members } = patient.presented.contradiction ?? {};
+  return new Refusal('SIGNATURE_MISMATCH', {
+    ...(detail !== undefined && { detail }),
+    members: { ...members, ...explainSignature(patient, key) },
+  });
 }
 
 /** The keys that may have signed, at least one; more than one only where the message cannot say which. */
@@ -113,7 +125,11 @@ function checkKey(scheme: Scheme, patient: Patient, key: MerchantKey | undefined
 }
 
 /** Whether key and signature leave one merchant only; else the same bytes would be a request of each merchant of the key, once each. */
-function isOfOneMerchant({ coversMerchant, coversHeaders }: Scheme, { rawHeaders }: Routed, { merchantNumbers }: MerchantKey): boolean {
+function isOfOneMerchant(
+  { coversMerchant, coversHeaders }: Scheme,
+  { rawHeaders }: Pick<Signable, 'rawHeaders'>,
+  { merchantNumbers }: MerchantKey,
+): boolean {
   return merchantNumbers.length === 1 || coversMerchant || (coversHeaders && findHeader(rawHeaders, HEADER.merchantNumber) !== undefined);
 }
 
@@ -133,7 +149,7 @@ export function checkTime({ presented, nowMs }: Pick<Patient, 'presented' | 'now
  * @param explain public members about a body that is not the signed one
  */
 export function checkDigest(
-  { rawHeaders, body }: Routed,
+  { rawHeaders, body }: Pick<Signable, 'rawHeaders' | 'body'>,
   explain: (digests: readonly Digest[]) => Readonly<Record<string, unknown>>,
 ): Buffer {
   const bodyDigest = sha256(body);

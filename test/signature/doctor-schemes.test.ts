@@ -98,7 +98,7 @@ const OWN: Readonly<Record<string, readonly Case[]>> = {
 
 for (const [name, cases] of Object.entries(OWN)) {
   const form = FORMS.find((each) => `${each.scheme}/${each.name}` === name) as Form;
-  const judge = createJudge(form, { keysOf: () => [other], platformNames: [], mayTry: () => true });
+  const judge = createJudge(form, { keysOf: () => [other], platformNames: () => [], mayTry: () => true });
   describe(name, () => {
     for (const [id, make, code = 'SIGNATURE_MISMATCH'] of cases) {
       test(id, () => {

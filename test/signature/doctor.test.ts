@@ -13,7 +13,7 @@ import { BODY, baseOf, draft, HOST, KEY_PAIRS, keyOf, make, NOW, NOW_MS, options
 
 const REGISTERED = ALGORITHM_NAMES.map((algorithm) => keyOf(algorithm));
 const ELSEWHERE = keyOf('ecdsa-p256-sha256', { keyid: TEST_KEYID, publicKey: TEST_KEY.publicKey, environment: 'test' });
-const DOCTOR: DoctorOptions = { keysOf: () => [...REGISTERED, ELSEWHERE], platformNames: ['platform-ec'], mayTry: () => true };
+const DOCTOR: DoctorOptions = { keysOf: () => [...REGISTERED, ELSEWHERE], platformNames: () => ['platform-ec'], mayTry: () => true };
 const OPTIONS = optionsFor(REGISTERED, { doctor: DOCTOR, hosts: new Set([HOST, '127.0.0.1']) });
 
 const refuse = (made: ReturnType<typeof make>, options = OPTIONS) => refusalOf(() => verifySignature(made, options));
@@ -56,10 +56,11 @@ describe('each mistake is named, by the gateway and offline by the same table', 
   });
 });
 
-/** Made in doctor-schemes.test.ts. */
+/** Made in doctor-schemes.test.ts and doctor-content.test.ts. */
 const OF_OTHER_SCHEMES = [
-  ...['address-for-path', 'fields-encoded', 'fields-of-the-other-dialect', 'fields-unsorted'],
-  ...['last-line-feed-missing', 'seconds-for-milliseconds'],
+  ...['address-for-path', 'attached-content', 'b64-of-the-other-profile', 'block-line-missing', 'block-line-order', 'block-separator'],
+  ...['body-alone', 'fields-encoded', 'fields-of-the-other-dialect', 'fields-unsorted'],
+  ...['header-not-encoded', 'last-line-feed-missing', 'other-content-signed', 'payload-encoding', 'seconds-for-milliseconds'],
 ];
 
 describe('keys by another name', () => {

@@ -33,6 +33,7 @@ const OPENSSL: Readonly<Record<VectorAlgorithm, readonly string[]>> = {
   'ecdsa-p256-sha256': ['dgst', '-sha256'],
   'ecdsa-p384-sha384': ['dgst', '-sha384'],
   ed25519: ['pkeyutl', '-rawin'],
+  'rsa-pss-sha256': ['dgst', '-sha256', '-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:32'],
 };
 
 /** What proves itself without the gateway. */

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { CMS_FORMS } from './cms-forms.ts';
+import { JWS_FORMS } from './jws-forms.ts';
 import type { KeyName, VectorAlgorithm } from './keys.ts';
 import {
   ALIPAY_SERIAL,
@@ -179,4 +181,6 @@ export const FORMS: readonly Form[] = [
     },
     ...{ algorithm: 'rsa-v1_5-sha256', key: 'rsa', draft: POST, make: makeUnionPayForm },
   },
+  ...JWS_FORMS,
+  ...CMS_FORMS,
 ];

@@ -16,7 +16,14 @@ export type Draft = {
   readonly keyid: string;
 };
 
-export type Signed = { readonly message: Message; readonly base: Buffer; readonly signature: Buffer };
+export type Signed = {
+  readonly message: Message;
+  /** The bytes that are signed. */
+  readonly base: Buffer;
+  readonly signature: Buffer;
+  /** CMS: the block and the body, whose digest stands in what is signed. */
+  readonly content?: Buffer;
+};
 
 /** One kind of vector. */
 export type Form = {

@@ -1,11 +1,12 @@
 import { authorityOf, findRequestValue } from '../signature-base.ts';
+import { ofClaims } from './jws-base.ts';
 import type { Altered, SuspectLine, SuspectRequest } from './suspect.ts';
 
 /** What was to be signed: as text whose bytes are latin1, and its lines. */
-type SignedBase = { readonly base: string; readonly lines: readonly SuspectLine[] };
+export type SignedBase = { readonly base: string; readonly lines: readonly SuspectLine[] };
 
 /** The base that the same signer would have made of an altered request, made from the base of the request as it came. */
-type BaseOf = (signed: SignedBase, request: SuspectRequest, altered: Altered) => string | undefined;
+export type BaseOf = (signed: SignedBase, request: SuspectRequest, altered: Altered) => string | undefined;
 
 /** The lines of a signature base of RFC 9421 as identifier and value; the last is `"@signature-params"`. */
 export function readLines(base: string): (readonly [identifier: string, value: string])[] {
@@ -43,10 +44,29 @@ const ofLines: BaseOf = ({ lines }, _request, { method, target, body, origin, ra
   return lines.map(({ name, bytes }) => `${replaced[name] ?? bytes.toString('latin1')}\n`).join('');
 };
 
+/** A block of lines behind a line that says what it is for, an empty line, and the body. */
+const ofBlock: BaseOf = ({ base, lines }, request, { origin, ...altered }) => {
+  const seen = { ...request, ...altered };
+  const replaced: Readonly<Record<string, string | undefined>> = {
+    method: seen.method,
+    'target-uri': `${origin ?? `https://${authorityOf(seen.rawHeaders)}`}${seen.target}`,
+  };
+  const block = lines
+    .filter(({ isBody }) => !isBody)
+    .map(({ name, bytes }) => {
+      const value = replaced[name] ?? findRequestValue(seen, name);
+      return value === undefined ? `${bytes.toString('latin1')}\n` : `${name}: ${value}\n`;
+    });
+  return `${base.slice(0, base.indexOf('\n') + 1)}${block.join('')}\n${seen.body.toString('latin1')}`;
+};
+
 const BY_SCHEME: ReadonlyMap<string, BaseOf> = new Map([
   ['rfc9421', ofComponents],
   ['wechatpay-v3', ofLines],
   ['alipay-v3', ofLines],
+  ['jws', ofClaims],
+  ['jws-obie', ofClaims],
+  ['cms', ofBlock],
 ]);
 
 /** `baseOf` of a suspect of this scheme. */

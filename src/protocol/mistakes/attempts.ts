@@ -1,5 +1,5 @@
 /** At most this many hashes and verifications are spent on one wrong signature. */
-export const ATTEMPTS_MAX = 48;
+export const ATTEMPTS_MAX = 64;
 
 /** So many bytes are one attempt; longer ones count as several, since hashing them costs as much. */
 const BYTES_OF_AN_ATTEMPT = 65_536;

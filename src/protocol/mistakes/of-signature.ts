@@ -1,12 +1,17 @@
 import { constants, verify } from 'node:crypto';
 import { sha256 } from '../../lib/bytes.ts';
+import { COVERED_WHEN_SENT } from '../headers.ts';
 import { readLines, writeLines } from './altered-base.ts';
-import { type OtherKey, type Suspect, verifiesFor, verifiesOver } from './suspect.ts';
+import { bytesFor, type OtherKey, type Suspect, verifiesFor, verifiesOver } from './suspect.ts';
 import type { SignatureMistake } from './table.ts';
 
 const COMPONENTS = ['rfc9421'];
 /** Schemes of lines, each behind a line feed, the body among them. */
 const LINES = ['wechatpay-v3', 'alipay-v3'];
+/** Schemes whose text does not end with the body itself: there a line feed at the end is one of the body. */
+const WITH_END = ['rfc9421', ...LINES, 'sorted-rsa2'];
+/** Schemes that sign lines. */
+const WITH_LINES = [...WITH_END, 'cms'];
 const bytesOf = (base: string): Buffer => Buffer.from(base, 'latin1');
 
 /** SEQUENCE of two INTEGERs that fills the bytes (RFC 3279 section 2.2.3); P-256 and P-384 stay within short lengths. */
@@ -29,15 +34,29 @@ function wasEncodedTwice(suspect: Suspect): boolean {
   return verifiesOver({ ...suspect, signature: Buffer.from(text, 'base64') }, suspect.base);
 }
 
-const isRsa = ({ publicKey }: Suspect): boolean => publicKey.asymmetricKeyType === 'rsa';
 const PKCS1 = { padding: constants.RSA_PKCS1_PADDING };
 const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_AUTO };
 
 /** Verifies with other options of the primitive than the key's record has. One attempt. */
-function verifiesWith(suspect: Suspect, digest: string | null, options: object, base = bytesOf(suspect.base)): boolean {
-  const { attempt, publicKey, signature } = suspect;
-  return attempt(() => verify(digest, base, { key: publicKey, ...options }, signature), base.length);
+function verifiesWith(suspect: Suspect, digest: string | null, options: object): boolean {
+  const { attempt, publicKey, signature, base, claimed } = suspect;
+  if (claimed) return false;
+  return attempt(() => {
+    const bytes = bytesFor(suspect, base);
+    return bytes !== undefined && verify(digest, bytes, { key: publicKey, ...options }, signature);
+  }, base.length);
 }
+
+const isPss = ({ algorithm }: Suspect): boolean => algorithm.startsWith('rsa-pss-');
+const ownDigest = ({ algorithm }: Suspect): string => /sha\d+$/.exec(algorithm)?.[0] ?? '';
+/** Hashes that are tried, by the type of the key. */
+const HASHES: Readonly<Record<string, readonly string[]>> = { rsa: ['sha256', 'sha512', 'sha1'], ec: ['sha256', 'sha384', 'sha512'] };
+
+/** The key's own kind of signature, whatever its hash. */
+const optionsOf = (suspect: Suspect): object => {
+  if (suspect.publicKey.asymmetricKeyType === 'ec') return { dsaEncoding: 'ieee-p1363' };
+  return isPss(suspect) ? PSS : PKCS1;
+};
 
 const RSA_DIGESTS = ['sha256', 'sha512', 'sha1'];
 
@@ -59,9 +78,13 @@ function* rewrittenHeaders(
 /** Most spellings of headers that are tried. */
 const REWRITTEN_MAX = 16;
 
+/** Names of what is signed, headers among them. */
+const coveredHeaders = ({ scheme, lines }: Suspect): readonly string[] =>
+  scheme === 'jws' ? COVERED_WHEN_SENT : lines.map(({ name }) => name.replace(/^"(.*)"$/, '$1'));
+
 function wasHeaderChanged(suspect: Suspect): boolean {
   const { rawHeaders } = suspect.request;
-  const covered = new Set(readLines(suspect.base).map(([identifier]) => identifier.replace(/^"(.*)"$/, '$1')));
+  const covered = new Set(coveredHeaders(suspect));
   covered.delete('content-digest');
   let tried = 0;
   for (const [at, value] of rewrittenHeaders(suspect.request, covered)) {
@@ -80,7 +103,7 @@ const unquoted = (base: string): string =>
 export const ENCODING_MISTAKES: readonly SignatureMistake[] = [
   {
     id: 'der-signature',
-    hint: 'The signature is DER-encoded. ECDSA signatures here are r and s, each padded to the length of the curve (RFC 9421 section 3.3.4).',
+    hint: 'The signature is DER-encoded. ECDSA signatures here are r and s, each padded to the length of the curve (RFC 9421 section 3.3.4, RFC 7518 section 3.4).',
     made: ({ signature, algorithm }) => algorithm.startsWith('ecdsa-') && isDerSignature(signature),
   },
   {
@@ -122,6 +145,7 @@ export const LINE_MISTAKES: readonly SignatureMistake[] = [
   {
     id: 'line-feed-at-end',
     hint: 'What was signed ends with one line feed too many. In RFC 9421 there is none after the last line (section 2.5), in schemes of lines exactly one.',
+    appliesTo: WITH_END,
     made: (suspect) => verifiesOver(suspect, `${suspect.base}\n`),
   },
   {
@@ -133,6 +157,7 @@ export const LINE_MISTAKES: readonly SignatureMistake[] = [
   {
     id: 'base-crlf',
     hint: 'The lines of what was signed end with CR LF. They end with LF alone.',
+    appliesTo: WITH_LINES,
     made: (suspect) =>
       suspect.base.includes('\n') &&
       [suspect.base.replaceAll('\n', '\r\n'), `${suspect.base.replaceAll('\n', '\r\n')}\r\n`].some((base) => verifiesOver(suspect, base)),
@@ -140,6 +165,7 @@ export const LINE_MISTAKES: readonly SignatureMistake[] = [
   {
     id: 'escaped-line-feeds',
     hint: 'The lines of what was signed are joined by a backslash and the letter n. They are joined by the byte 0A.',
+    appliesTo: WITH_LINES,
     made: (suspect) => suspect.base.includes('\n') && verifiesOver(suspect, suspect.base.replaceAll('\n', '\\n')),
   },
 ];
@@ -164,7 +190,7 @@ export const TEXT_MISTAKES: readonly SignatureMistake[] = [
   {
     id: 'header-changed',
     hint: 'A signed header was changed on the way, or signed as it was not sent: its letters, its quotes, or the charset of Content-Type.',
-    appliesTo: COMPONENTS,
+    appliesTo: [...COMPONENTS, 'jws', 'cms'],
     made: wasHeaderChanged,
   },
 ];
@@ -181,8 +207,8 @@ export const PRIMITIVE_MISTAKES: readonly SignatureMistake[] = [
   },
   {
     id: 'pss-salt-length',
-    hint: 'The RSA-PSS salt has another length than 64 bytes (RFC 9421 section 3.3.1); with openssl: -sigopt rsa_pss_saltlen:64.',
-    made: (suspect) => suspect.algorithm === 'rsa-pss-sha512' && verifiesWith(suspect, 'sha512', PSS),
+    hint: 'The RSA-PSS salt has another length than its hash: 64 bytes with SHA-512 (RFC 9421 section 3.3.1), 32 in PS256; with openssl: -sigopt rsa_pss_saltlen:64.',
+    made: (suspect) => isPss(suspect) && verifiesWith(suspect, ownDigest(suspect), PSS),
   },
   {
     id: 'pss-for-pkcs1',
@@ -191,20 +217,15 @@ export const PRIMITIVE_MISTAKES: readonly SignatureMistake[] = [
   },
   {
     id: 'pkcs1-for-pss',
-    hint: 'The signature is RSA PKCS #1 v1.5; the key is registered for RSA-PSS with SHA-512 and a salt of 64 bytes.',
-    made: (suspect) => suspect.algorithm === 'rsa-pss-sha512' && RSA_DIGESTS.some((digest) => verifiesWith(suspect, digest, PKCS1)),
+    hint: 'The signature is RSA PKCS #1 v1.5; the key is registered for RSA-PSS, with a salt as long as its hash.',
+    made: (suspect) => isPss(suspect) && RSA_DIGESTS.some((digest) => verifiesWith(suspect, digest, PKCS1)),
   },
   {
     id: 'wrong-hash',
     hint: 'The signature was made with another hash than the algorithm of the key has.',
     made: (suspect) => {
-      if (isRsa(suspect))
-        return suspect.algorithm === 'rsa-pss-sha512'
-          ? ['sha256', 'sha1'].some((digest) => verifiesWith(suspect, digest, PSS))
-          : ['sha512', 'sha1'].some((digest) => verifiesWith(suspect, digest, PKCS1));
-      const own = suspect.algorithm === 'ecdsa-p256-sha256' ? 'sha256' : 'sha384';
-      const others = suspect.publicKey.asymmetricKeyType === 'ec' ? ['sha256', 'sha384', 'sha512'] : [];
-      return others.some((digest) => digest !== own && verifiesWith(suspect, digest, { dsaEncoding: 'ieee-p1363' }));
+      const others = HASHES[suspect.publicKey.asymmetricKeyType ?? '']?.filter((digest) => digest !== ownDigest(suspect)) ?? [];
+      return others.some((digest) => verifiesWith(suspect, digest, optionsOf(suspect)));
     },
   },
 ];

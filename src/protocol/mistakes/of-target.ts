@@ -3,9 +3,9 @@ import { type Suspect, verifiesFor } from './suspect.ts';
 import type { SignatureMistake } from './table.ts';
 
 /** Schemes that sign scheme and host, not only the path. */
-const WITH_HOST = ['rfc9421'];
+const WITH_HOST = ['rfc9421', 'jws', 'cms'];
 /** Schemes that sign the path, or a URL with it. */
-const WITH_PATH = ['rfc9421', 'wechatpay-v3', 'alipay-v3'];
+const WITH_PATH = ['rfc9421', 'wechatpay-v3', 'alipay-v3', 'jws', 'cms'];
 
 function decoded(text: string): string | undefined {
   try {
@@ -115,7 +115,7 @@ export const TARGET_MISTAKES: readonly SignatureMistake[] = [
   },
   {
     id: 'address-without-host',
-    hint: 'The path alone was signed as @target-uri. It is the whole address: https://, host, path and query (RFC 9421 section 2.2.2).',
+    hint: 'The path alone was signed as @target-uri (RFC 9421 section 2.2.2), htu or target-uri. It is the whole address: https://, host, path and query.',
     appliesTo: WITH_HOST,
     made: (suspect) => verifiesFor(suspect, { origin: '' }),
   },

@@ -35,6 +35,10 @@ export type Suspect = {
   /** The same in its parts. */
   readonly lines: readonly SuspectLine[];
   readonly signature: Buffer;
+  /** What is signed for a text, where it is not the text itself; undefined: nothing that this signature is over. */
+  readonly signedFor?: (text: Buffer) => Buffer | undefined;
+  /** The very bytes that the message says were signed, where they say something else than this request. */
+  readonly claimed?: Buffer;
   readonly algorithm: AlgorithmName;
   readonly publicKey: KeyObject;
   /** The base that the same signer would have made of another request; undefined where the scheme does not sign what differs. */
@@ -45,12 +49,20 @@ export type Suspect = {
   readonly hosts: readonly string[];
 } & Attempts;
 
-const bytesOf = (base: string): Buffer => Buffer.from(base, 'latin1');
+/** The bytes that are signed for a base. */
+export function bytesFor({ signedFor }: Suspect, base: string): Buffer | undefined {
+  const text = Buffer.from(base, 'latin1');
+  return signedFor ? signedFor(text) : text;
+}
 
 /** Whether the signature is one over this base. No base: no. One attempt. */
 export function verifiesOver(suspect: Suspect, base: string | undefined, by: Pick<Suspect, 'algorithm' | 'publicKey'> = suspect): boolean {
-  if (base === undefined) return false;
-  return suspect.attempt(() => verifyBytes(by.algorithm, by.publicKey, bytesOf(base), suspect.signature), base.length);
+  // What the message claims is something else than the base: whatever signed it, it was not that.
+  if (base === undefined || (suspect.claimed && base === suspect.base)) return false;
+  return suspect.attempt(() => {
+    const bytes = bytesFor(suspect, base);
+    return bytes !== undefined && verifyBytes(by.algorithm, by.publicKey, bytes, suspect.signature);
+  }, base.length);
 }
 
 /** Whether the signature is one over what the signer would have made of another request. */

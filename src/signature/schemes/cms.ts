@@ -1,11 +1,12 @@
 import { readPem } from '../../certificates/pem.ts';
 import { CertificateProblem } from '../../certificates/problem.ts';
-import { type CmsSignature, readCms } from '../../certificates/read-cms.ts';
+import { BRINGS_CONTENT, type CmsSignature, readCms } from '../../certificates/read-cms.ts';
 import { signCms } from '../../certificates/write-cms.ts';
 import { readBase64, sameBytes, sha256 } from '../../lib/bytes.ts';
 import { contentDigestOf } from '../../protocol/content-digest.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { allHeaders, findHeader, HEADER } from '../../protocol/headers.ts';
+import { ATTACHED_CONTENT } from '../../protocol/mistakes/of-content.ts';
 import { findRequestValue } from '../../protocol/signature-base.ts';
 import { checkHost } from '../coverage.ts';
 import { nonceOf } from '../nonce.ts';
@@ -23,7 +24,8 @@ const FIRST = { request: 'hufu-cms-request-1', answer: 'hufu-cms-answer-1' } as 
 /** In the block whenever they are sent, in this order. */
 const HEADERS: readonly string[] = [HEADER.contentType, HEADER.idempotencyKey, 'range'];
 
-const CREATED = /^[1-9][0-9]{0,11}$/;
+/** Room for milliseconds, which are told to be a mistake. */
+const CREATED = /^[1-9][0-9]{0,14}$/;
 const NONCE = /^[A-Za-z0-9_-]{22,64}$/;
 /** What stands on a line has no line end and one reading. */
 const PRINTABLE = /^[\t\x20-\x7e]*$/;
@@ -65,19 +67,28 @@ function readMessage(text: string): CmsSignature {
     return readCms(bytes);
   } catch (error) {
     if (!(error instanceof CertificateProblem)) throw error;
-    throw invalid(`The detached signature cannot be read: ${error.reason}.`);
+    throw new Refusal('SIGNATURE_INVALID', {
+      detail: `The detached signature cannot be read: ${error.reason}.`,
+      ...(error.reason === BRINGS_CONTENT && { members: { mistake: ATTACHED_CONTENT.id, hint: ATTACHED_CONTENT.hint } }),
+    });
   }
 }
 
-/** The bytes that the signature is over: the content, or attributes that hold its digest. */
-function signedBytes({ attributes }: CmsSignature, content: Buffer): Buffer {
-  if (!attributes) return content;
-  if (!sameBytes(attributes.messageDigest, sha256(content)))
-    throw new Refusal('SIGNATURE_MISMATCH', {
-      detail: 'What was signed is not the header block and the body of this request.',
-      members: { signed: { length: content.length, sha256: sha256(content).toString('base64') } },
-    });
-  return attributes.signed;
+/** What the signature is over: the content, or attributes that hold its digest and are refused when it is another one. */
+function signedBytes({ attributes }: CmsSignature, content: Buffer): Pick<Presented, 'signed' | 'text' | 'signedFor' | 'contradiction'> {
+  if (!attributes) return { signed: content };
+  const { signed, messageDigest } = attributes;
+  const digest = sha256(content);
+  const contradiction = {
+    detail: 'What was signed is not the header block and the body of this request.',
+    members: { signed: { length: content.length, sha256: digest.toString('base64') } },
+  };
+  return {
+    signed,
+    text: content,
+    signedFor: (text) => (sameBytes(messageDigest, sha256(text)) ? signed : undefined),
+    ...(!sameBytes(messageDigest, digest) && { contradiction }),
+  };
 }
 
 function present(request: SchemeRequest, hosts: ReadonlySet<string>): Presented {
@@ -98,7 +109,7 @@ function present(request: SchemeRequest, hosts: ReadonlySet<string>): Presented 
     algorithm,
     createdAtSeconds: Number(created),
     nonce,
-    signed: signedBytes(message, Buffer.concat([Buffer.from(block, 'latin1'), body])),
+    ...signedBytes(message, Buffer.concat([Buffer.from(block, 'latin1'), body])),
     record: `${block}${digest}${attributes ? `\nsigned-attributes: ${attributes.signed.toString('base64')}` : ''}`,
     lines: (): SignedLine[] => [
       ...lines.map(([name, value]) => ({ name, bytes: Buffer.from(`${name}: ${value}`, 'latin1') })),

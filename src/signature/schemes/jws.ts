@@ -3,11 +3,12 @@ import { contentDigestOf } from '../../protocol/content-digest.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { allHeaders, COVERED_WHEN_SENT } from '../../protocol/headers.ts';
 import type { JwsOptions } from '../../protocol/merchant.ts';
+import { B64_OF_THE_OTHER_PROFILE } from '../../protocol/mistakes/of-content.ts';
 import { findRequestValue } from '../../protocol/signature-base.ts';
 import { checkHost } from '../coverage.ts';
 import { JWS_ALGORITHMS, type JwsHeader, OBIE, OWN, readJwsHeader } from '../jws-header.ts';
 import { nonceOfBytes } from '../nonce.ts';
-import type { Presented, SignedLine } from '../presented.ts';
+import type { Contradiction, Presented, SignedLine } from '../presented.ts';
 import type { Scheme, SchemeAnswer, SchemeRequest } from '../scheme.ts';
 
 /**
@@ -40,7 +41,10 @@ function readParts({ rawHeaders, merchant }: SchemeRequest): Parts {
 /** The form of the merchant's profile and no other; what is said of Open Banking's issuer is what is agreed with the merchant. */
 function checkProfile({ isEncoded, claims }: JwsHeader, { profile, issuer, trustAnchor }: JwsOptions): void {
   if (isEncoded !== (profile === 'obie-3.1.4'))
-    throw invalid(`The merchant's profile is ${profile}: b64 must be ${isEncoded ? 'false and listed in crit' : 'left out'}.`);
+    throw new Refusal('SIGNATURE_INVALID', {
+      detail: `The merchant's profile is ${profile}: b64 must be ${isEncoded ? 'false and listed in crit' : 'left out'}.`,
+      members: { mistake: B64_OF_THE_OTHER_PROFILE.id, hint: B64_OF_THE_OTHER_PROFILE.hint },
+    });
   if (claims[OBIE.issuer] !== undefined && claims[OBIE.issuer] !== issuer)
     throw new Refusal('MERCHANT_MISMATCH', { detail: `${OBIE.issuer} is not the one agreed with this merchant.` });
   if (claims[OBIE.trustAnchor] !== undefined && claims[OBIE.trustAnchor] !== trustAnchor)
@@ -56,36 +60,60 @@ function readMoment(claims: JwsHeader['claims'], name: string): number {
   return value;
 }
 
-/** Everything that decides must be claimed, and be what was sent. */
-function checkBinding(request: SchemeRequest, claims: JwsHeader['claims']): void {
-  const uri = findRequestValue(request, '@target-uri');
-  for (const [name, value] of [
-    [OWN.method, request.method],
-    [OWN.uri, uri],
-  ] as const) {
+/** What must be claimed: the request as it was sent. */
+type Expected = Readonly<Record<string, string | undefined>>;
+
+/** Everything that decides must be claimed; gives the values it must have. */
+function readExpected(request: SchemeRequest, claims: JwsHeader['claims']): Expected {
+  const expected: Record<string, string | undefined> = {
+    [OWN.method]: request.method,
+    [OWN.uri]: findRequestValue(request, '@target-uri'),
+  };
+  for (const name of Object.keys(expected))
     if (claims[name] === undefined) throw uncovered(name, `${name} must be claimed and listed in crit.`);
-    if (claims[name] !== value)
-      throw new Refusal('SIGNATURE_MISMATCH', { detail: `${name} is not that of this request.`, members: { expected: value } });
-  }
   for (const name of COVERED_WHEN_SENT) {
     const [sent] = allHeaders(request.rawHeaders, name);
     if (sent === undefined && claims[name] !== undefined) throw uncovered(name, `${name} is claimed and not sent.`);
     if (sent !== undefined && claims[name] === undefined) throw uncovered(name, `${name} is sent and must be claimed, in crit too.`);
-    if (sent !== claims[name]) throw new Refusal('SIGNATURE_MISMATCH', { detail: `${name} is not the one that was signed.` });
+    if (sent !== undefined) expected[name] = sent;
   }
+  return expected;
+}
+
+/** A claim that is not what was sent. It is found out after the key, so that its owner can be told how it came about. */
+function findContradiction(claims: JwsHeader['claims'], expected: Expected): Contradiction | undefined {
+  const [name, value] = Object.entries(expected).find(([claim, sent]) => claims[claim] !== sent) ?? [];
+  if (name === undefined) return undefined;
+  const isOfRequest = name === OWN.method || name === OWN.uri;
+  if (!isOfRequest) return { detail: `${name} is not the one that was signed.` };
+  return { detail: `${name} is not that of this request.`, members: { expected: value } };
+}
+
+/** The protected header that this request demands: the one that came, with the claims set right. */
+function rightHeader(protectedText: string, expected: Expected): string {
+  const came = JSON.parse(Buffer.from(protectedText, 'base64url').toString('utf8')) as object;
+  return Buffer.from(JSON.stringify({ ...came, ...expected })).toString('base64url');
 }
 
 function presentBound(request: SchemeRequest, hosts: ReadonlySet<string>): Presented {
   checkHost(request, hosts);
   const parts = readParts(request);
   const { claims } = parts.header;
-  checkBinding(request, claims);
+  const expected = readExpected(request, claims);
   const createdAtSeconds = readMoment(claims, OWN.issuedAt);
   if (claims[OBIE.issuedAt] !== undefined && claims[OBIE.issuedAt] !== createdAtSeconds)
     throw invalid(`${OBIE.issuedAt} differs from ${OWN.issuedAt}.`);
   const nonce = claims[OWN.id];
   if (typeof nonce !== 'string' || !ID.test(nonce)) throw invalid(`${OWN.id} is not 22 to 64 characters of base64url.`);
-  return presented(request, parts, createdAtSeconds, nonce);
+  const whole = presented(request, parts, createdAtSeconds, nonce);
+  const contradiction = findContradiction(claims, expected);
+  if (!contradiction) return whole;
+  const {
+    signed: text,
+    record,
+    lines,
+  } = presented(request, { ...parts, protectedText: rightHeader(parts.protectedText, expected) }, createdAtSeconds, nonce);
+  return { ...whole, contradiction, text, record, lines };
 }
 
 /** All that the plain form claims. */
