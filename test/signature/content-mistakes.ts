@@ -159,7 +159,7 @@ const over =
     const certificate = certificateIn(message);
     const parts = {
       algorithm: form.algorithm,
-     
+
       hasAttributes: true,
       isAttached,
       certificate,

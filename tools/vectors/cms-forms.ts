@@ -72,9 +72,10 @@ export function writeCms(parts: CmsParts, sign: (base: Buffer) => Buffer): { mes
 export const blockOf = (first: string, lines: readonly (readonly [string, string])[], body: string): Buffer =>
   latin1(`${first}\n${lines.map(([name, value]) => `${name}: ${value}\n`).join('')}\n${body}`);
 
-type Kind = Pick<CmsParts, 'algorithm' | 'hasAttributes'> & { readonly key: KeyName };
+type Kind = Pick<CmsParts, 'algorithm' | 'hasAttributes' | 'certificate'>;
 
-function makeCms({ algorithm, hasAttributes, key }: Kind, draft: Draft, sign: (base: Buffer) => Buffer): Signed {
+/** Writes and signs a request. */
+export function makeCms({ algorithm, hasAttributes, certificate }: Kind, draft: Draft, sign: (base: Buffer) => Buffer): Signed {
   const { method, target, host, body, createdAtSeconds, nonce } = draft;
   const sent: readonly HeaderPair[] =
     body === ''
@@ -92,7 +93,6 @@ function makeCms({ algorithm, hasAttributes, key }: Kind, draft: Draft, sign: (b
     ...sent.map(([name, value]) => [name.toLowerCase(), value] as const),
   ] as const;
   const content = blockOf('hufu-cms-request-1', lines, body);
-  const certificate = new X509Certificate(certificatePem(key)).raw;
   const { message, base, signature } = writeCms({ content, certificate, algorithm, hasAttributes }, sign);
   const headers: readonly HeaderPair[] = [
     ['Host', host],
@@ -107,7 +107,7 @@ function makeCms({ algorithm, hasAttributes, key }: Kind, draft: Draft, sign: (b
 const KEYS: Readonly<Partial<Record<VectorAlgorithm, KeyName>>> = { 'rsa-v1_5-sha256': 'rsa', 'ecdsa-p256-sha256': 'p256' };
 function formOf(name: string, algorithm: VectorAlgorithm, draft: Draft, hasAttributes: boolean, about: string): Form {
   const key = KEYS[algorithm] as KeyName;
-  const kind = { algorithm, hasAttributes, key };
+  const kind = { algorithm, hasAttributes, certificate: new X509Certificate(certificatePem(key)).raw };
   return { scheme: 'cms', name, about, algorithm, key, draft, make: (each, sign) => makeCms(kind, each, sign) };
 }
 

@@ -36,7 +36,12 @@ const DECIDING: Readonly<Record<string, readonly string[]>> = {
   'wechatpay-v3': ['host', 'authorization'],
   'alipay-v3': ['host', 'authorization'],
   'sorted-rsa2': ['host'],
+  jws: ['host', 'merchant-number', 'idempotency-key', 'x-jws-signature'],
+  'jws-obie': ['host', 'x-jws-signature'],
+  cms: ['host', 'content-type', 'idempotency-key', 'x-cms-created', 'x-cms-nonce', 'x-cms-signature'],
 };
+/** Schemes that sign neither method nor address: the operation that they name is compared elsewhere with what was said. */
+const WITHOUT_ADDRESS: readonly string[] = ['sorted-rsa2', 'jws-obie'];
 
 /** Equal spellings of values: Host in any letters, a serial number of WeChat Pay in any letters, fields of a form by their meaning. */
 function meaningOfRequest({ scheme }: Form): (wire: Wire) => string {
@@ -46,8 +51,7 @@ function meaningOfRequest({ scheme }: Form): (wire: Wire) => string {
     values[0] = (values[0] as string).toLowerCase();
     if (scheme === 'wechatpay-v3') values[1] = (values[1] as string).replace(/serial_no="[^"]*"/, (serial) => serial.toLowerCase());
     const body = scheme === 'sorted-rsa2' ? JSON.stringify([...new URLSearchParams(latin1(wire.body).toString('utf8'))].sort()) : wire.body;
-    // Neither method nor path is signed in forms: the operation is a field, and the gateway compares it with the route.
-    return JSON.stringify([scheme === 'sorted-rsa2' ? '' : wire.start, body, ...values]);
+    return JSON.stringify([WITHOUT_ADDRESS.includes(scheme) ? '' : wire.start, body, ...values]);
   };
 }
 

@@ -1,5 +1,4 @@
-import { createPublicKey } from 'node:crypto';
-import { privateKey, publicPem, signPlainly, type VectorAlgorithm, verifyPlainly } from './keys.ts';
+import { certificatePem, publicPem, type VectorAlgorithm } from './keys.ts';
 import {
   ALIPAY_SERIAL,
   type Form,
@@ -12,6 +11,7 @@ import {
   POST,
   SERIAL_NUMBER,
 } from './message.ts';
+import { keepingSigner } from './signatures.ts';
 import { WRONG } from './wrong.ts';
 
 type JsonMessage = { readonly method: string; readonly target: string; readonly headers: readonly HeaderPair[]; readonly body: string };
@@ -30,46 +30,43 @@ export type Vector = {
     readonly alipaySerial: string;
     readonly algorithm: VectorAlgorithm;
     readonly publicKey: string;
+    /** In a CMS. */
+    readonly certificate?: string;
     /** In keys.json. */
     readonly privateKey: string;
   };
   readonly request: JsonMessage;
   readonly stringToSign: string;
   readonly signature: string;
+  /** CMS: the block and the body. */
+  readonly content?: string;
   readonly mutations: readonly { readonly name: string; readonly code: string; readonly request: JsonMessage }[];
 };
 
 const toJson = ({ body, ...rest }: Message): JsonMessage => ({ ...rest, body: latin1(body).toString('base64') });
 export const fromJson = ({ body, ...rest }: JsonMessage): Message => ({ ...rest, body: Buffer.from(body, 'base64').toString('latin1') });
 
-const isRandom = (algorithm: VectorAlgorithm): boolean => algorithm.startsWith('ecdsa') || algorithm === 'rsa-pss-sha512';
-
-/** Signs; where a signature is different each time, the stored one is kept as long as it is right. */
-function signer({ algorithm, key }: Form, stored: string | undefined): (base: Buffer) => Buffer {
-  return (base) => {
-    const before = stored === undefined ? undefined : Buffer.from(stored, 'base64');
-    const isKept = before && isRandom(algorithm) && verifyPlainly(algorithm, createPublicKey(publicPem(key)), base, before);
-    return isKept ? before : signPlainly(algorithm, privateKey(key), base);
-  };
-}
-
-/** Makes the vector of a form, keeping random signatures of the one that is stored. */
+/** Makes the vector of a form, keeping stored signatures of algorithms whose signatures are random. */
 export function vectorOf(form: Form, stored: Vector | undefined): Vector {
-  const good = form.make(form.draft, signer(form, stored?.signature));
+  const keeping = (request: JsonMessage | undefined) => keepingSigner(form.algorithm, form.key, request?.headers ?? []);
+  const good = form.make(form.draft, keeping(stored?.request));
   const mutations = WRONG.flatMap(({ name, code, make }) => {
     const before = stored?.mutations.find((mutation) => mutation.name === name);
-    // One that is signed anew has another random signature each time: what is stored stays, and the tests judge it.
-    const message = isRandom(form.algorithm) && before ? fromJson(before.request) : make(form, good);
-    return message === undefined ? [] : [{ name, code, request: toJson(message) }];
+    const message = make(form, good, keeping(before?.request));
+    return message === undefined ? [] : [{ name, code: typeof code === 'string' ? code : code(form), request: toJson(message) }];
   });
   const { scheme, name, about, algorithm, key } = form;
   const handles = { keyid: POST.keyid, serialNumber: SERIAL_NUMBER, alipaySerial: ALIPAY_SERIAL };
   return {
     ...{ scheme, name, about, nowSeconds: NOW_SECONDS, hosts: [HOST], merchantNumber: MERCHANT },
-    key: { ...handles, algorithm, publicKey: publicPem(key), privateKey: key },
+    key: {
+      ...{ ...handles, algorithm, publicKey: publicPem(key), privateKey: key },
+      ...(scheme === 'cms' && { certificate: certificatePem(key) }),
+    },
     request: toJson(good.message),
     stringToSign: good.base.toString('base64'),
     signature: good.signature.toString('base64'),
+    ...(good.content && { content: good.content.toString('base64') }),
     mutations,
   };
 }
