@@ -143,9 +143,9 @@ function textOf(explanation: Explanation, { explain, answerHeaders, certificate,
   const good = isProved
     ? `the ${what} verifies`
     : 'no mistake found; the signature itself was not checked (name --merchant or --certificate)';
-  const { problems, mistakes } = explanation;
+  const { problems, mistakes, changedLines = [] } = explanation;
   const verdict =
     problems.length === 0 ? [styleText('green', good)] : problems.map((problem) => `${styleText('red', 'wrong:')} ${printable(problem)}`);
-  const names = mistakes.map(({ id }) => `mistake: ${id}`);
+  const names = [...mistakes.map(({ id }) => `mistake: ${id}`), ...changedLines.map((name) => `changed on the way: ${printable(name)}`)];
   return `${[...(explain ? explanationLines(explanation) : []), ...verdict, ...names].join('\n')}\n`;
 }

@@ -23,6 +23,7 @@ import {
   signatureBase,
 } from '../protocol/signature-base.ts';
 import type { ReceivedAnswer, WireRequest } from './answer.ts';
+import { findChangedLines } from './changed-lines.ts';
 import { missingFrom, repeatedIn, requiredOfRequest } from './coverage.ts';
 import type { TrustedKey } from './trust.ts';
 import { ANSWER_CHECKS, type AnswerExpectations, readAnswer, WINDOW_SECONDS } from './verify-answer.ts';
@@ -35,6 +36,8 @@ export type Explanation = {
   readonly components: readonly { readonly identifier: string; readonly value?: string }[];
   readonly digest: { readonly claimed?: string; readonly computed: string; readonly bodyBytes: number };
   readonly problems: readonly string[];
+  /** Of a verified refusal: the lines of our request that arrived otherwise than we sent them. Absent: none that it tells of. */
+  readonly changedLines?: readonly string[];
   /** The problems that have a name, as the gateway tells them in `mistake`; see docs/signature-doctor.md. */
   readonly mistakes: readonly Mistake[];
 };
@@ -164,5 +167,10 @@ export function explainAnswer(answer: ReceivedAnswer, expected: AnswerExpectatio
   const suspect = suspectOf(received, { base, signature }, { ...(key && { key }), nowMs: expected.nowMs });
   const mistake = digest.claimed === undefined ? undefined : findDigestProblem(digest, suspect)?.mistake;
   if (mistake) problems.push(because('what happened to its body', mistake));
-  return { base, components: componentsOf(reading.lines), digest, problems, mistakes: mistake ? [mistake] : [] };
+  // Only what is proven to come from the gateway says how our request arrived.
+  const changed = problems.length === 0 ? findChangedLines(expected.request, answer.body) : [];
+  return {
+    ...{ base, components: componentsOf(reading.lines), digest, problems, mistakes: mistake ? [mistake] : [] },
+    ...(changed.length > 0 && { changedLines: changed }),
+  };
 }

@@ -4,6 +4,7 @@ export { UserError } from '../lib/user-error.ts';
 export type { AlgorithmName } from '../protocol/algorithms.ts';
 export { keyidOf } from '../protocol/keyid.ts';
 export type { Answer, CallOutcome, CallRequest, ReceivedAnswer, Retry, WireRequest } from './answer.ts';
+export { findChangedLines } from './changed-lines.ts';
 export { type Explanation, explainAnswer, explainRequest } from './explain.ts';
 export { createMerchant, createNonce, type MerchantClient, type MerchantOptions } from './merchant.ts';
 export type { DecryptionKey } from './open-answer.ts';

@@ -7,7 +7,14 @@ import { promisify } from 'node:util';
 import { findNode20 } from '../../tools/node-20.ts';
 
 const PROJECT = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const run = promisify(execFile);
+/** Nothing that is started here may keep a test from ending: after this it is killed, and its pipes are closed, whoever holds them. */
+const LIMIT = { timeout: 90_000, killSignal: 'SIGKILL' } as const;
+const execute = promisify(execFile);
+const run = (
+  file: string,
+  args: readonly string[],
+  options: { readonly cwd: string; readonly env?: NodeJS.ProcessEnv; readonly timeout?: number },
+) => execute(file, [...args], { ...LIMIT, ...options });
 
 /** A project of somebody else that has the built SDK installed, and nothing of ours. */
 export type Consumer = {
@@ -29,7 +36,7 @@ function consumerIn(folder: string): Consumer {
 }
 
 const build = (folder: string): void =>
-  void execFileSync(process.execPath, [join(PROJECT, 'tools', 'build-sdk.ts'), folder], { stdio: 'pipe' });
+  void execFileSync(process.execPath, [join(PROJECT, 'tools', 'build-sdk.ts'), folder], { ...LIMIT, stdio: 'pipe' });
 
 /** A new project with the SDK built into its node_modules. */
 export function createConsumer(): Consumer {
@@ -45,7 +52,7 @@ const strangersEnvironment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv =
   ...more,
 });
 
-const npm = (folder: string, args: readonly string[]) => run('npm', [...args], { cwd: folder, env: strangersEnvironment() });
+const npm = (folder: string, args: readonly string[]) => run('npm', args, { cwd: folder, env: strangersEnvironment() });
 
 /** Builds the SDK as `npm run build:sdk` does and packs it as for a registry. Gives the path of the tarball and of every file in it. */
 export async function packSdk(folder: string): Promise<{ readonly tarball: string; readonly files: readonly string[] }> {
@@ -82,11 +89,16 @@ export async function compile({ folder }: Consumer): Promise<void> {
   });
 }
 
-export type RunOptions = { readonly cwd: string; readonly environment?: NodeJS.ProcessEnv };
+export type RunOptions = {
+  readonly cwd: string;
+  /** Milliseconds until it is killed. */
+  readonly timeout?: number;
+  readonly environment?: NodeJS.ProcessEnv;
+};
 
 /** Runs a file of the consumer and gives what it printed; throws with all output when it fails. */
-export async function runFile(node: string, file: string, { cwd, environment = {} }: RunOptions): Promise<string> {
-  const { stdout } = await run(node, [file], { cwd, env: strangersEnvironment(environment) });
+export async function runFile(node: string, file: string, { cwd, timeout = LIMIT.timeout, environment = {} }: RunOptions): Promise<string> {
+  const { stdout } = await run(node, [file], { cwd, timeout, env: strangersEnvironment(environment) });
   return stdout;
 }
 
@@ -95,5 +107,8 @@ export function findNodes(): { readonly path: string; readonly version: string }
   const oldest = findNode20();
   if (oldest === undefined)
     throw new Error('there is no Node 20: `npm test` brings one, `node tools/test.ts` with the name of a test of consumers too');
-  return [oldest, process.execPath].map((path) => ({ path, version: execFileSync(path, ['--version'], { encoding: 'utf8' }).trim() }));
+  return [oldest, process.execPath].map((path) => ({
+    path,
+    version: execFileSync(path, ['--version'], { ...LIMIT, encoding: 'utf8' }).trim(),
+  }));
 }

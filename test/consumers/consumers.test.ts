@@ -78,6 +78,13 @@ describe('the packed SDK in projects of others', { timeout: 120_000 }, () => {
     }
   }
 
+  test('a program that never ends is killed, also when another process holds its output', async () => {
+    const consumer = consumers.get('commonjs') as Consumer;
+    const child = "require('node:child_process').spawn(process.execPath, ['-e', 'setTimeout(() => {}, 20000)'], { stdio: 'inherit' });";
+    const file = consumer.write('hangs.cjs', `${child}\nsetInterval(() => {}, 1000);\n`);
+    await assert.rejects(runFile(process.execPath, file, { cwd: consumer.folder, timeout: 500 }), { killed: true });
+  });
+
   test('Node 20 and Node 26 are both among them', () => {
     assert.deepEqual(
       findNodes().map(({ version }) => version.split('.')[0]),
