@@ -1,6 +1,8 @@
 /** Days before an end at which it is told, the most urgent last. */
 const WARN_DAYS = [60, 30, 7] as const;
 const DAY_MS = 86_400_000;
+/** How long before its end something is first told, ms. */
+export const WARN_MS_MAX = WARN_DAYS[0] * DAY_MS;
 
 export type Expiry = {
   readonly notAfter: string;

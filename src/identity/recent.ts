@@ -2,6 +2,8 @@
 export type Recent<Value> = {
   readonly find: (key: string) => Value | undefined;
   readonly keep: (key: string, value: Value) => void;
+  /** The one not used for longest first. */
+  readonly all: () => Value[];
 };
 
 /** @param max how many values are kept */
@@ -14,6 +16,7 @@ export function createRecent<Value>(max: number): Recent<Value> {
   };
   return {
     keep,
+    all: () => [...values.values()],
     find: (key) => {
       const value = values.get(key);
       if (value !== undefined) keep(key, value);

@@ -1,3 +1,4 @@
+import { type Offer, readOffer } from './client-offer.ts';
 import type { Reading } from './first-bytes.ts';
 
 /**
@@ -12,6 +13,8 @@ export type ClientHello = {
   readonly serverName: ServerName;
   /** In hexadecimal, the name of the key that the ticket it wants to resume with was made by (RFC 5077 section 4). */
   readonly ticketKey: string | undefined;
+  /** What certificates it can verify; read only where it asks for a stapled answer, since nothing else hangs on it. */
+  readonly offer: Offer | undefined;
 };
 
 /** What we look at: a ClientHello with a post-quantum key share and a ticket takes less than half of it, in one record or two. */
@@ -28,16 +31,18 @@ const NAME = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/;
 
 /** Nothing is taken from the socket, so that TLS sees the whole. What is malformed has no name here; TLS will refuse it. */
 const done = (value: ClientHello): Reading<ClientHello> => ({ kind: 'done', bytes: 0, value });
-const NOTHING: ClientHello = { serverName: undefined, ticketKey: undefined };
+const NOTHING: ClientHello = { serverName: undefined, ticketKey: undefined, offer: undefined };
 
-/** Reads the name (lower case) of the server_name extension, RFC 6066 section 3, and the key of a ticket. */
+/** Reads the name (lower case) of the server_name extension, RFC 6066 section 3, the key of a ticket, and the offer. */
 export function readClientHello(bytes: Buffer): Reading<ClientHello> {
   const hello = joinRecords(bytes);
   if (hello === 'more') return { kind: 'more' };
   if (hello === undefined) return done(NOTHING);
-  const extensions = findExtensions(hello);
-  const name = extensions?.get(SERVER_NAME);
-  return done({ serverName: name && findHostName(name), ticketKey: extensions && findTicketKey(extensions) });
+  const fields = findFields(hello);
+  if (fields === undefined) return done(NOTHING);
+  const { extensions } = fields;
+  const name = extensions.get(SERVER_NAME);
+  return done({ serverName: name && findHostName(name), ticketKey: findTicketKey(extensions), offer: readOffer(fields) });
 }
 
 /** The body of the ClientHello, which may be spread over a few records (RFC 8446 section 5.1). */
@@ -60,11 +65,11 @@ function joinRecords(bytes: Buffer): Buffer | 'more' | undefined {
 }
 
 /** RFC 8446 section 4.1.2: version, random, session id, suites, compression, extensions. Undefined where a length leads outside. */
-function findExtensions(hello: Buffer): ReadonlyMap<number, Buffer> | undefined {
+function findFields(hello: Buffer): { readonly suites: Buffer; readonly extensions: ReadonlyMap<number, Buffer> } | undefined {
   const reader = createReader(hello);
   reader.skip(2 + 32);
   reader.take(1);
-  reader.take(2);
+  const suites = reader.take(2);
   reader.take(1);
   const extensions = createReader(reader.take(2));
   const found = new Map<number, Buffer>();
@@ -74,7 +79,7 @@ function findExtensions(hello: Buffer): ReadonlyMap<number, Buffer> | undefined 
     if (extensions.isBroken()) return undefined;
     if (!found.has(type)) found.set(type, content);
   }
-  return found;
+  return { suites, extensions: found };
 }
 
 /** OpenSSL begins each ticket with the name of its key, as RFC 5077 section 4 recommends: of TLS 1.3 the first identity, of TLS 1.2 the ticket itself. */

@@ -32,3 +32,12 @@ export function groupByHost(
   }
   return groups as unknown as HostCertificates[];
 }
+
+/** The two certificates of a name that has exactly one of RSA and one of an elliptic curve. */
+export function findPairOfKinds(
+  pairs: HostCertificates['pairs'],
+): { readonly ec: ServerCertificate; readonly rsa: ServerCertificate; readonly elliptic: X509Certificate } | undefined {
+  const read = pairs.map((pair) => ({ pair, x509: new X509Certificate(pair.certificate) }));
+  const [ec, rsa] = ['ec', 'rsa'].map((kind) => read.find(({ x509 }) => keyKindOf(x509) === kind));
+  return read.length === 2 && ec && rsa ? { ec: ec.pair, rsa: rsa.pair, elliptic: ec.x509 } : undefined;
+}

@@ -1,7 +1,8 @@
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { ClientHello } from './client-hello.ts';
+import { chooseKind, type Offer } from './client-offer.ts';
 import type { RefusedReason } from './gate.ts';
-import { groupByHost, type HostCertificates, type ServerCertificate } from './server-certificates.ts';
+import { findPairOfKinds, groupByHost, type HostCertificates, type ServerCertificate } from './server-certificates.ts';
 import {
   dayOf,
   mayOpenYesterdays,
@@ -44,18 +45,21 @@ export type TlsServers = {
   readonly prepare: (material: TlsMaterial) => () => void;
 };
 
-/** One name's servers: see ticket-keys.ts for why there are two. */
+/** What is given to TLS: all certificates of a name, or the one that a client who asks for a stapled answer is to see. */
+type Choice = { readonly servers: readonly Server[]; readonly serverOf: (offer: Offer | undefined) => Server };
+
+/** One name's servers: see ticket-keys.ts for why there are those of yesterday. */
 type HostServer = {
   readonly hosts: readonly string[];
   readonly scope: string;
-  readonly today: Server;
-  readonly yesterday: Server;
+  readonly today: Choice;
+  readonly yesterday: Choice;
   day: number;
   yesterdaysName: string;
 };
 
 /** A TLS server for one set of certificates: Node shows several certificates of one name only by a context of their own. */
-function createOne(options: TlsServersOptions, { pairs }: HostCertificates, scope: string): Server {
+function createOne(options: TlsServersOptions, pairs: HostCertificates['pairs'], scope: string): Server {
   const server = createServer({
     ...TLS_POLICY,
     ALPNProtocols: [...TLS_POLICY.ALPNProtocols],
@@ -71,7 +75,7 @@ function createOne(options: TlsServersOptions, { pairs }: HostCertificates, scop
     sessionTimeout: SESSION_SECONDS,
   });
   const { findStaple } = options;
-  // With two kinds of key Node does not say which certificate a handshake will show, and a wrong answer is worse than none.
+  // With two kinds of key Node does not say which certificate a handshake will show, and a wrong answer is worse than none: see createChoice.
   if (findStaple && pairs.length === 1)
     server.on('OCSPRequest', (certificate, _issuer, done) => done(null, findStaple(certificate) ?? (null as never)));
   server.on('tlsClientError', (_error, socket) => {
@@ -81,10 +85,26 @@ function createOne(options: TlsServersOptions, { pairs }: HostCertificates, scop
   return server;
 }
 
+/**
+ * Clients that ask for a stapled answer where there is an RSA and an elliptic-curve certificate get a server with only the one they
+ * are sure to take, with the same ticket keys. All others, and those of whom it is not sure, get both, and nothing stapled.
+ */
+function createChoice(options: TlsServersOptions, { pairs }: HostCertificates, scope: string): Choice {
+  const both = createOne(options, pairs, scope);
+  const kinds = options.findStaple && findPairOfKinds(pairs);
+  if (!kinds) return { servers: [both], serverOf: () => both };
+  const [ec, rsa] = [createOne(options, [kinds.ec], scope), createOne(options, [kinds.rsa], scope)];
+  const serverOf = (offer: Offer | undefined): Server => {
+    const kind = offer && chooseKind(offer, kinds.elliptic);
+    return kind === undefined ? both : { ec, rsa }[kind];
+  };
+  return { servers: [both, ec, rsa], serverOf };
+}
+
 function createHostServer(options: TlsServersOptions, group: HostCertificates, onSecure: (socket: TLSSocket) => void): HostServer {
   const scope = ticketScope(options.name, group.hosts.join(' '), options.authorities);
-  const [today, former] = [createOne(options, group, scope), createOne(options, group, scope)];
-  for (const server of [today, former]) server.on('secureConnection', onSecure);
+  const [today, former] = [createChoice(options, group, scope), createChoice(options, group, scope)];
+  for (const server of [...today.servers, ...former.servers]) server.on('secureConnection', onSecure);
   return { hosts: group.hosts, scope, today, yesterday: former, day: Number.NaN, yesterdaysName: '' };
 }
 
@@ -93,12 +113,13 @@ function giveTicketKeys(host: HostServer, secret: Buffer, nowMs: number): void {
   if (host.day === dayOf(nowMs)) return;
   host.day = dayOf(nowMs);
   const former = ticketKeysOf(secret, host.scope, yesterday(nowMs));
-  host.today.setTicketKeys(ticketKeysOf(secret, host.scope, nowMs));
-  host.yesterday.setTicketKeys(former);
+  const current = ticketKeysOf(secret, host.scope, nowMs);
+  for (const server of host.today.servers) server.setTicketKeys(current);
+  for (const server of host.yesterday.servers) server.setTicketKeys(former);
   host.yesterdaysName = nameOfTicketKeys(former);
 }
 
-/** One pair of TLS servers for each set of certificates; the first is the default. @param onSecure takes each socket whose handshake is complete */
+/** The TLS servers of each set of certificates; the first is the default. @param onSecure takes each socket whose handshake is complete */
 export function createTlsServers(options: TlsServersOptions, onSecure: (socket: TLSSocket) => void): TlsServers {
   const { ticketSecret, nowMs } = options;
   const make = (material: TlsMaterial): HostServer[] =>
@@ -109,7 +130,8 @@ export function createTlsServers(options: TlsServersOptions, onSecure: (socket: 
       const name = hello?.serverName;
       const host = (hosts.find((one) => name !== undefined && one.hosts.includes(name)) ?? hosts[0]) as HostServer;
       giveTicketKeys(host, ticketSecret, nowMs());
-      return hello?.ticketKey === host.yesterdaysName && mayOpenYesterdays(nowMs()) ? host.yesterday : host.today;
+      const choice = hello?.ticketKey === host.yesterdaysName && mayOpenYesterdays(nowMs()) ? host.yesterday : host.today;
+      return choice.serverOf(hello?.offer);
     },
     prepare: (material) => {
       const next = make(material);

@@ -23,7 +23,7 @@ import type { Revocation } from './revocation.ts';
 export type DoorsOptions = {
   readonly config: GatewayConfig;
   readonly stages: Stages;
-  readonly revocation: Pick<Revocation, 'snapshot' | 'registers' | 'ocsp' | 'staples'>;
+  readonly revocation: Pick<Revocation, 'snapshot' | 'registers' | 'ocsp' | 'staples' | 'seePresented'>;
   /** All that are configured; each door trusts those it names. */
   readonly authorities: readonly ListenerAuthority[];
   readonly metrics: Metrics;
@@ -134,7 +134,7 @@ function usable<T>(name: DoorName, step: () => T): T {
 function listenerOptions(options: DoorsOptions, name: DoorName, now: () => DoorMaterial): InternetOptions {
   const { internet, dedicated, balancer } = options.config.listeners;
   const common = { ...commonOptions(options, name), ...now().tls, isTrusted: (peer: Peer) => isTrustedBy(now().trusted, peer) };
-  const readMerchant = (socket: TLSSocket) => readPeer(socket, now().trusted, nowMs());
+  const readMerchant = (socket: TLSSocket) => noted(readPeer(socket, now().trusted, nowMs()), options.revocation);
   if (name === 'balancer' && balancer) return balancerOptions(balancer, common, now, options.revocation);
   // The same door with another name, address and channel: nothing is skipped on it.
   if (name === 'dedicated' && dedicated) return { ...dedicated, ...common, channel: 'dedicated', readPeer: readMerchant };
@@ -195,7 +195,13 @@ function balancerOptions(
     readPeer: (socket) => readBalancer(socket, now().trusted, now().pins, nowMs()),
     findForwardedPeer: ({ rawHeaders }, peer) => {
       const der = standing(peer) === 'good' ? findForwarded(rawHeaders, header) : undefined;
-      return der && readForwardedPeer(der, now().forwarded, nowMs());
+      return der && noted(readForwardedPeer(der, now().forwarded, nowMs()), revocation);
     },
   };
+}
+
+/** The same peer, its certificate noted if it ends soon. */
+function noted(peer: Peer | undefined, { seePresented }: Pick<Revocation, 'seePresented'>): Peer | undefined {
+  if (peer) seePresented(peer);
+  return peer;
 }

@@ -4,7 +4,7 @@ import type { GatewayConfig } from '../config/schema.ts';
 import type { ListenerAuthority } from '../identity/authorities.ts';
 import { createCrlReader, keptCrls } from '../identity/crl-reader.ts';
 import { createCrls } from '../identity/crls.ts';
-import type { Registers } from '../identity/identify.ts';
+import { isServed, type Registers } from '../identity/identify.ts';
 import { createOcsp, type Ocsp } from '../identity/ocsp.ts';
 import { createOcspClient } from '../identity/ocsp-client.ts';
 import { createStaples, type Staples } from '../identity/staples.ts';
@@ -19,6 +19,7 @@ import { NO_MERCHANT } from '../registry/load.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
 import { createAnnouncementKeeper } from './announcement-keeper.ts';
 import { configuredEnds, watchExpiries } from './expiries.ts';
+import { createPresented, type Presented } from './presented.ts';
 import { createRegistry } from './reload.ts';
 import type { openState } from './state.ts';
 
@@ -52,6 +53,8 @@ export type Revocation = {
   readonly ocsp: Pick<Ocsp, 'ready' | 'refresh'>;
   /** What responders say about our own certificates. */
   readonly staples: Pick<Staples, 'find' | 'follow'>;
+  /** Takes note of a certificate that came by, to warn of its end. */
+  readonly seePresented: Presented['see'];
   readonly standing: () => Standing;
   /** Reads all files and lists anew. Never rejects. */
   readonly reload: () => Promise<void>;
@@ -78,7 +81,8 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
     close();
     await state.keeper.welcome().catch((error: Error) => event.alarm('new merchants wait for the store', { cause: error.message }));
   });
-  const expiries = followExpiries(options, () => [...registry.snapshot().ends(), ...lists.crls.ends()]);
+  const presented = createPresented((peer) => isServed(peer, registers(), nowMs()), nowMs);
+  const expiries = followExpiries(options, () => [...registry.snapshot().ends(), ...presented.ends(), ...lists.crls.ends()]);
   const reload = () =>
     registry.reload().catch((error: Error) => {
       event.alarm('the configuration could not be read', { cause: error.stack });
@@ -100,15 +104,17 @@ export async function openRevocation(options: RevocationOptions): Promise<Revoca
     onAlarm: (line) => event.alarm(line, {}),
     monotonicMs,
   });
+  const registers = (): Registers => ({ snapshot: registry.snapshot(), bans: keeper.bans(), crls: lists.crls, ocsp: lists.ocsp });
   let timer: NodeJS.Timeout | undefined;
   return {
     state,
     snapshot: registry.snapshot,
     answerKeys: registry.answerKeys,
     encryptionKeys: registry.encryptionKeys,
-    registers: () => ({ snapshot: registry.snapshot(), bans: keeper.bans(), crls: lists.crls, ocsp: lists.ocsp }),
+    registers,
     ocsp: lists.ocsp,
     staples: lists.staples,
+    seePresented: presented.see,
     standing: () => (keeper.isConfirmed() ? state.keeper.standing() : { kind: 'closed', code: 'STORE_UNAVAILABLE' }),
     reload: async () => void (await reload()),
     look: async () => {

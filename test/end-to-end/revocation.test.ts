@@ -15,10 +15,12 @@ import { type Gateway, GENEROUS, MERCHANT_1, MERCHANT_2, type System, startSyste
 const CRLS =
   'authorities:\n  - name: merchants\n    certificates: [merchants-authority.crt]\n    crls: [merchants.crl]\nrevocation: { refreshSeconds: 1 }\nstoreTimeoutMs: 5000';
 const BYSTANDERS = 100;
-/** The promise of contract.md section 2 for what is not waited for by a command, and time for a busy machine. */
+/** So long each rests after an answer: with less their requests are all that two cores do. */
+const REST_MS = 1_000;
+/** The promise of 2 s for what is not waited for by a command, and time for a busy machine; what it took is told. */
 const WITHIN_MS = 5_000;
 
-/** Merchant 2 on 100 connections of its own, half to each gateway, with a short pause after each answer. */
+/** Merchant 2 on 100 connections of its own, half to each gateway, with a rest after each answer. */
 function startBystanders(system: System) {
   const failures: string[] = [];
   let served = 0;
@@ -28,7 +30,7 @@ function startBystanders(system: System) {
       const answer = await client.call({ method: 'GET', path: '/v1/platform-certificates' });
       if (answer.status === 200 && answer.verified) served += 1;
       else failures.push(`${answer.status} ${answer.code ?? ''} ${answer.why}`);
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, REST_MS));
     }
   };
   const all = Array.from({ length: BYSTANDERS }, (_, i) => work(system.merchant(MERCHANT_2, { gateway: i % 2 })));
@@ -50,7 +52,7 @@ async function openVictims(system: System, leaf: Leaf): Promise<{ victims: RawCl
 }
 
 for (const kind of ['sqlite', 'redis'] as const) {
-  describe(`what ends an identity, two gateways on ${kind}`, { timeout: 300_000 }, () => {
+  describe(`what ends an identity, ${kind === 'redis' ? 'two hosts on Redis' : 'two processes on SQLite'}`, { timeout: 300_000 }, () => {
     let redis: TestRedis | undefined;
     let system: System;
     let bystanders: ReturnType<typeof startBystanders>;
@@ -87,7 +89,7 @@ for (const kind of ['sqlite', 'redis'] as const) {
 
     before(async () => {
       redis = kind === 'redis' ? await startRedis({ own: true }) : undefined;
-      system = await startSystem({ gateways: 2, rules: GENEROUS, settings: CRLS, ...(redis ? { store: redis.url } : {}) });
+      system = await startSystem({ gateways: 2, rules: GENEROUS, settings: CRLS, ...(redis && { store: redis.url, hosts: true }) });
       leaf = system.pki.read(`merchants/${MERCHANT_1}`);
     });
     after(async () => {
@@ -129,10 +131,15 @@ for (const kind of ['sqlite', 'redis'] as const) {
       ],
     ] as const;
     for (const [what, how, code, undo] of ways) {
-      test(`${what}: in force in both processes when the command returns, also for resumed sessions; open connections are closed`, async () => {
+      test(`${what}: in force in both processes when the command returns, also for resumed sessions; open connections are closed`, async (t) => {
         const { victims, sessions } = await openVictims(system, leaf);
+        const startedMs = performance.now();
+        const closed = Promise.all(victims.map(({ closed }) => closed)).then(() => performance.now() - startedMs);
         assert.match(await done(...how()), /gateway-1: in force\ngateway-2: in force/);
-        await Promise.all(victims.map((victim) => victim.closed));
+        const returnedMs = performance.now() - startedMs;
+        t.diagnostic(
+          `the command took ${returnedMs.toFixed(0)} ms; all connections were closed ${(await closed).toFixed(0)} ms after its start`,
+        );
         assert.deepEqual(await codesOf(sessions), [code]);
         await done(...undo());
         assert.deepEqual(await codesOf(), ['SIGNATURE_MISSING']);
@@ -140,11 +147,13 @@ for (const kind of ['sqlite', 'redis'] as const) {
       });
     }
 
-    test('a certificate that its authority revokes: refused at both, with its name and number', async () => {
+    test('a certificate that its authority revokes: refused at both, with its name and number', async (t) => {
       const { victims, sessions } = await openVictims(system, leaf);
       const { serialNumber } = new X509Certificate(leaf.certificatePem);
+      const writtenMs = performance.now();
       writeFileSync(crl(), makeCrl(authority(), { revoked: [serialNumber] }));
       await Promise.all(victims.map((victim) => victim.closed));
+      t.diagnostic(`closed ${(performance.now() - writtenMs).toFixed(0)} ms after the list was written, looked at every second`);
       assert.deepEqual(await codesOf(sessions), ['CERTIFICATE_REVOKED']);
       const client = await connectRaw(system.pki, (system.gateways[0] as Gateway).url, leaf);
       const { status, problem } = await client.ask();
@@ -161,8 +170,8 @@ for (const kind of ['sqlite', 'redis'] as const) {
 
     test('the file keeps its comments; actor, reason, before and after are in the journals of both', async () => {
       assert.match(readFileSync(merchantFile(), 'utf8'), /^# yaml-language-server/);
-      for (const { instance } of system.gateways) {
-        const files = globSync(join(system.directory, 'data', 'journal', instance, '*'));
+      for (const { instance, dataDirectory } of system.gateways) {
+        const files = globSync(join(dataDirectory, 'journal', instance, '*'));
         const text = files
           .filter((file) => !/lock|db/.test(basename(file)))
           .map((file) => readFileSync(file, 'utf8'))
@@ -194,7 +203,7 @@ for (const kind of ['sqlite', 'redis'] as const) {
       for (let i = 0; i < 20; i += 1) {
         for (const process of gateways) process.kill('SIGHUP');
         const seen = bystanders.served();
-        await eventually(() => assert.ok(bystanders.served() > seen + BYSTANDERS), WITHIN_MS);
+        await eventually(() => assert.ok(bystanders.served() > seen + BYSTANDERS / 10), WITHIN_MS);
       }
       assert.deepEqual(bystanders.failures, []);
       await watch();

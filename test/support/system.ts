@@ -24,6 +24,8 @@ export type SystemOptions = {
   /** Default: SQLite in the data directory. */
   readonly store?: string;
   readonly gateways?: number;
+  /** Each gateway has a data directory of its own, as on hosts of their own; only the keys in it are the same. Needs Redis. */
+  readonly hosts?: boolean;
   /** YAML rows below `rules:`. */
   readonly rules?: string;
   /** Lines added to gateway.yaml. */
@@ -39,6 +41,8 @@ export type Gateway = {
   readonly url: string;
   readonly statusUrl: string;
   readonly instance: string;
+  /** Where its journal, keys and revocation lists are. */
+  readonly dataDirectory: string;
   readonly running: () => Running;
   readonly kill: (signal?: NodeJS.Signals) => Promise<number | null>;
   readonly start: () => Promise<void>;
@@ -90,7 +94,14 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     const instance = `gateway-${i + 1}`;
     const file = writeConfig(directory, instance, count, options);
     await options.configure?.(dirname(file), pki);
-    gateways.push(createGateway({ instance, file, internet: ports[2 * i] as number, status: ports[2 * i + 1] as number, environment }));
+    const dataDirectory = options.hosts && i > 0 ? join(directory, `data-${instance}`) : join(directory, 'data');
+    if (options.hosts && i > 0) {
+      mkdirSync(dataDirectory, { mode: 0o700 });
+      cpSync(join(directory, 'data', 'keys'), join(dataDirectory, 'keys'), { recursive: true });
+    }
+    const own = { ...environment, HUFU_DATA: dataDirectory };
+    const [internet, status] = ports.slice(2 * i, 2 * i + 2) as [number, number];
+    gateways.push(createGateway({ instance, file, internet, status, environment: own, dataDirectory }));
   }
   const clients: MerchantClient[] = [];
   const dispose = async () => {
@@ -160,6 +171,7 @@ function createGateway(options: {
   internet: number;
   status: number;
   environment: NodeJS.ProcessEnv;
+  dataDirectory: string;
 }): Gateway {
   const environment = {
     ...options.environment,
@@ -172,6 +184,7 @@ function createGateway(options: {
     url: `https://localhost:${options.internet}`,
     statusUrl: `http://127.0.0.1:${options.status}`,
     instance: options.instance,
+    dataDirectory: options.dataDirectory,
     running: () => running as Running,
     kill: async (signal = 'SIGKILL') => (running ? running.end(signal) : null),
     start: async () => {
