@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { after, before, describe, test } from 'node:test';
@@ -89,6 +90,40 @@ describe('hufu doctor', { timeout: 120_000 }, () => {
     assert.match(await theOneFault(unbound), /^our standing: 403 CERTIFICATE_UNBOUND/);
     const stranger = await system.pki.issueMerchant({ authority: 'signing-authority' });
     assert.match(await theOneFault(stranger), /^our standing: .*closed the connection without an answer/);
+  });
+
+  test('a merchant that is suspended, and a certificate that is revoked: which of them, and what to do', async () => {
+    const hufu = async (...args: string[]) => {
+      const { code, stderr } = await runHufu([...args, '--reason', '演练'], system.environment);
+      assert.equal(code, 0, stderr);
+    };
+    await hufu('merchant', 'suspend', MERCHANT_1);
+    assert.match(await theOneFault({}), /^our standing: 403 MERCHANT_SUSPENDED: .*\. [A-Z].*\.$/);
+    await hufu('merchant', 'resume', MERCHANT_1);
+    const { serialNumber } = new X509Certificate(system.pki.read(`merchants/${MERCHANT_1}`).certificatePem);
+    await hufu('block', 'add', '--serial', serialNumber);
+    assert.match(await theOneFault({}), /^our standing: 403 CERTIFICATE_REVOKED: .*\. [A-Z].*\.$/);
+    await hufu('block', 'remove', '--serial', serialNumber);
+  });
+
+  test('files that are not there or not what they should be, and an address the server has no name for', async () => {
+    assert.match(await theOneFault({ certificate: '/nowhere.crt' }), /^our certificate: \/nowhere\.crt/);
+    assert.match(await theOneFault({ key: '/nowhere.key' }), /^our key: \/nowhere\.key/);
+    const { certificate, key } = system.pki.read(`merchants/${MERCHANT_1}`);
+    assert.match(await theOneFault({ certificate: key }), /^our certificate: /);
+    assert.match(await theOneFault({ key: certificate }), /^our key: /);
+    const { port } = new URL(system.gateways[0]?.url ?? '');
+    assert.match(
+      await theOneFault({ url: `https://127.0.0.2:${port}` }),
+      /^(connection: .*nothing listens|server name: .*the operator in --url)/,
+    );
+  });
+
+  test('a peer that closes at once', async () => {
+    const closing = createTcp((socket) => socket.destroy()).listen(0, '127.0.0.1');
+    await new Promise((resolve) => closing.once('listening', resolve));
+    assert.match(await theOneFault({ url: `https://127.0.0.1:${portOf(closing)}` }), /^TLS: the peer closed .*ask the operator/);
+    closing.close();
   });
 
   test('clocks apart: far is a fault, near is a note, and an answer of somebody else is told as such', async () => {

@@ -37,7 +37,7 @@ export async function readOpinion(socket: TLSSocket, target: Target, nowMs: () =
     return [
       bad(
         'our standing',
-        'the gateway closed the connection without an answer: our certificate is of no authority it knows for this listener, was not presented, or has too many connections',
+        'the gateway closed the connection without an answer: our certificate is of no authority it knows for this listener, was not presented, or has too many connections; close other connections, check the port, else send the operator the certificate above ours',
       ),
     ];
   return [standingOf(status, codeOf(body)), ...clockOf(head, nowMs())];

@@ -47,19 +47,29 @@ export function connectPort(target: Target): Promise<Step<true>> {
 
 /** What an alert of the peer, or the end of the connection, means in a handshake (RFC 8446 section 6). */
 const HANDSHAKE_PROBLEMS: readonly (readonly [RegExp, string])[] = [
-  [/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/, 'no version in common: the gateway speaks TLS 1.2 and 1.3'],
-  [/NO_APPLICATION_PROTOCOL/, 'no application protocol in common: the gateway speaks http/1.1'],
-  [/HANDSHAKE_FAILURE|NO_SHARED_CIPHER/, 'no cipher suite, group or kind of certificate in common'],
-  [/UNKNOWN_CA|CERTIFICATE_(UNKNOWN|REQUIRED|EXPIRED|REVOKED)|BAD_CERTIFICATE/, 'the peer refuses our certificate'],
+  [
+    /PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/,
+    'no version in common: the gateway speaks TLS 1.2 and 1.3; check the port, and that nothing between us ends TLS',
+  ],
+  [/NO_APPLICATION_PROTOCOL/, 'no application protocol in common: the gateway speaks http/1.1; check the port'],
+  [
+    /HANDSHAKE_FAILURE|NO_SHARED_CIPHER/,
+    'no cipher suite, group or kind of certificate in common: update the TLS library, or ask for a certificate with an RSA key of 2048 bits or more, or P-256',
+  ],
+  [
+    /UNKNOWN_CA|CERTIFICATE_(UNKNOWN|REQUIRED|EXPIRED|REVOKED)|BAD_CERTIFICATE/,
+    'the peer refuses our certificate: check its validity, and ask the operator which authorities this listener takes',
+  ],
   [/WRONG_VERSION_NUMBER|PACKET_LENGTH|HTTP_REQUEST/, 'what answers there does not speak TLS: check the port'],
   [
     /ECONNRESET|EPIPE|disconnected/,
-    'the peer closed the connection: this address may not be in its list, or have too many connections, or a PROXY header is expected',
+    'the peer closed the connection: ask the operator whether this address is in its list, has too many connections, or has to come by the balancer',
   ],
 ];
 
 const explainHandshake = (error: NodeJS.ErrnoException): string =>
-  HANDSHAKE_PROBLEMS.find(([pattern]) => pattern.test(`${error.code} ${error.message}`))?.[1] ?? 'the handshake failed';
+  HANDSHAKE_PROBLEMS.find(([pattern]) => pattern.test(`${error.code} ${error.message}`))?.[1] ??
+  'the handshake failed: tell the operator this line';
 
 /** A handshake with our certificate, in which the server's is judged afterwards, so that all that is wrong with it can be said. */
 export function shakeHands(target: Target, identity: Identity): Promise<Step<TLSSocket>> {
@@ -90,8 +100,9 @@ const TRUST_PROBLEMS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT: 'its authority is not in --authority: name the root certificate you got from the operator',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its authority is not in --authority: name the root certificate you got from the operator',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its authority is not in --authority: name the root certificate you got from the operator',
-  SELF_SIGNED_CERT_IN_CHAIN: 'it ends at a root that is not in --authority: another root, or somebody in between',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is signed by itself: not the gateway, or somebody in between',
+  SELF_SIGNED_CERT_IN_CHAIN:
+    'it ends at a root that is not in --authority: compare the root with the one you got from the operator; if it is that one, somebody is in between',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is signed by itself: check host and port; if they are right, somebody is in between',
   CERT_HAS_EXPIRED: 'it has expired: tell the operator, and check the clock of this machine',
   CERT_NOT_YET_VALID: 'it is not valid yet: check the clock of this machine',
 };
@@ -106,7 +117,10 @@ function judgeServer(socket: TLSSocket, host: string): Finding[] {
       ? ok('server trust', 'issued under --authority')
       : bad('server trust', `the server's certificate: ${TRUST_PROBLEMS[code] ?? printable(reason)}`),
     mismatch
-      ? bad('server name', `its certificate is not for ${host} but for ${printable(certificate.subjectaltname ?? 'no name')}`)
+      ? bad(
+          'server name',
+          `its certificate is not for ${host} but for ${printable(certificate.subjectaltname ?? 'no name')}: use the name you got from the operator in --url`,
+        )
       : ok('server name', `its certificate is for ${host}`),
     ok('server validity', `until ${dayOf(Date.parse(certificate.valid_to))}`),
   ];
