@@ -14,7 +14,7 @@ type Bench = {
 const BENCHES: readonly Bench[] = [
   {
     name: 'idle',
-    description: 'idle mutual-TLS connections on one gateway, clients in processes of their own; memory, and answers beside them',
+    description: 'idle mutual-TLS connections on a whole gateway, clients in processes of their own; memory, and payments beside them',
     options: {
       connections: { standard: 9_500, description: 'idle connections' },
       slow: { standard: 500, description: 'slow senders beside them' },
