@@ -76,7 +76,7 @@ describe('rates (G), through two gateways on one store', { timeout: 120_000 }, (
     });
   }
 
-  test('a merchant that waits for the window to end never gets more than burst and rate together (G5)', async () => {
+  test('a merchant that waits for the window to end never gets more than burst and rate together (G3, G5)', async () => {
     const fast = sender('800000000000004');
     const lines = await Promise.all([0, 1].map((gateway) => lineOf(fast, { gateway })));
     const startedMs = performance.now();

@@ -1,6 +1,7 @@
 /**
  * What the gateway must withstand, by id, and the files whose tests name it. A: TLS. B: certificates and names. C: headers that claim an
- * identity. D: signatures. E: nonce, time, replay. `hole N`: mistakes seen in the signature and identity code of others.
+ * identity. D: signatures. E: nonce, time, replay. F: idempotency keys. G: rates.
+ * I: limits. N: the store. `hole N`: mistakes seen in the signature and identity code of others.
  */
 export const THREATS: Readonly<Record<string, readonly [what: string, ...files: string[]]>> = {
   A1: ['TLS 1.0 and 1.1', 'listeners/tls-policy'],
@@ -44,6 +45,23 @@ export const THREATS: Readonly<Record<string, readonly [what: string, ...files: 
   E3: ['a nonce with another body', 'attacks/replays'],
   E4: ['one nonce of two merchants', 'attacks/replays'],
   E5: ['fifty copies at once, through two processes', 'attacks/replays'],
+  F1: ['one order number twenty times at once', 'attacks/replays', 'attacks/schemes'],
+  F2: ['a used key with other content', 'attacks/replays', 'attacks/schemes'],
+  F5: ['a retry while the first is unknown', 'end-to-end/unknown-outcome'],
+  F6: ["another merchant's order number", 'attacks/replays'],
+  F9: ['a corrected request after a refusal', 'attacks/replays'],
+  G1: ['one more than the rate', 'attacks/rates'],
+  G2: ['other spellings of a path', 'attacks/rates'],
+  G3: ['two gateways', 'attacks/rates'],
+  G5: ['bursts at the edge of a window', 'attacks/rates'],
+  I1: ['parallel payments through two gateways', 'end-to-end/limit-race'],
+  I2: ['exactly at the edge of every kind of limit', 'end-to-end/edges'],
+  I3: ['a failure gives the limit back', 'end-to-end/unknown-outcome'],
+  I5: ['an unknown outcome holds its amount', 'end-to-end/outcome-told', 'end-to-end/reservations'],
+  I10: ['a limit lowered below what is used', 'end-to-end/limits'],
+  I13: ['payments split into single fen', 'end-to-end/edges'],
+  N1: ['the store is down', 'end-to-end/redis-down'],
+  N2: ['the store is slow or hangs', 'end-to-end/redis-down', 'store/redis-connection'],
   'hole 1': ['a fresh unsigned date beside an old signature', 'signature/verify'],
   'hole 2': ['a digest that is not covered', 'signature/verify'],
   'hole 3': ['a covered header that is absent', 'signature/verify'],

@@ -100,6 +100,28 @@ for (const kind of ['sqlite', 'redis'] as const)
       assert.match(file, /payer: *\n? *.*max: 5000[\s\S]*author: Wang Fang/);
     });
 
+    test('a bound that is lowered below what is used refuses the next, and is raised again (I10)', async () => {
+      const set = (max: number) =>
+        limits(
+          'override',
+          MERCHANT_1,
+          'payer',
+          '--set',
+          `max=${max}`,
+          '--author',
+          'Wang Fang',
+          '--reason',
+          'test',
+          '--until',
+          '2999-01-01T00:00:00Z',
+        );
+      await set(50);
+      const refused = await pay(MERCHANT_1, 1);
+      assert.deepEqual([refused.code, refused.rule, refused.limit, refused.used], ['LIMIT_WEEKLY_AMOUNT', 'payer', 50, 1100]);
+      await set(1101);
+      assert.equal((await pay(MERCHANT_1, 1)).code, undefined, 'exactly 1,101');
+    });
+
     test('an override that cannot be is refused, and nothing is changed', async () => {
       const bad = ['override', MERCHANT_1, 'single', '--reason', 'test', '--set'];
       for (const [set, message, why] of [

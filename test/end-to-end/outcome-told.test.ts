@@ -108,7 +108,7 @@ describe('what an answer says about its key', { timeout: 120_000 }, () => {
     world.script.query = () => 'drop';
   });
 
-  test('pending with status 200 is unknown, stays so when replayed, holds its amount, and ends as the one execution', async () => {
+  test('pending with status 200 is unknown, stays so when replayed, holds its amount, and ends as the one execution (I5)', async () => {
     const { system, core, script } = world;
     const merchant = system.merchant();
     const orderNo = freshOrderNo();

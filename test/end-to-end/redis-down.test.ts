@@ -12,8 +12,8 @@ const served = (send: () => Promise<Answer>): Promise<void> =>
     assert.equal(answer.outcome, 'succeeded', answer.body.toString());
   }, 5_000);
 
-/** N1, N2: the store goes away. Money is refused, signed; nothing reaches the core; it works again by itself. */
-describe('Redis goes away and comes back', { timeout: 120_000 }, () => {
+/** Money is refused, signed; nothing reaches the core; it works again by itself. */
+describe('Redis goes away and comes back (N1, N2)', { timeout: 120_000 }, () => {
   let redis: TestRedis;
   let system: System;
   before(async () => {

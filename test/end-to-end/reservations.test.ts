@@ -17,7 +17,7 @@ type Row = {
   readonly expiredAt: string;
 };
 
-describe('what nobody else can tell, an operator decides', { timeout: 120_000 }, () => {
+describe('what nobody else can tell, an operator decides (I5)', { timeout: 120_000 }, () => {
   let system: System;
   before(async () => {
     system = await startSystem({

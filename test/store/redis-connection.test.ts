@@ -85,7 +85,7 @@ test('redis: what is under way when the server ends is rejected and not sent aga
   assert.equal(await worldOf(store).claim('key-b'), undefined);
 });
 
-test('redis: a server that accepts and never answers is given up at the deadline, and is back when it answers', async (t) => {
+test('redis: a server that accepts and never answers is given up at the deadline, and is back when it answers (N2)', async (t) => {
   const redis = await ownRedis(t);
   const store = await openOn(t, { url: redis.url, commandTimeoutMs: 150 });
   await openEpoch(store, 'e1', [FIRST]);
@@ -113,7 +113,7 @@ test('redis: commands behind a batch that hangs get no second deadline', async (
   assert.equal(b.status, 'rejected');
 });
 
-test('redis: a short pause is waited for', async (t) => {
+test('redis: a short pause is waited for (N2)', async (t) => {
   const redis = await ownRedis(t);
   const store = await openOn(t, { url: redis.url, commandTimeoutMs: 3000 });
   await openEpoch(store, 'e1', [FIRST]);
