@@ -21,16 +21,22 @@ export type TestCluster = {
 const portOf = (node: TestRedis): number => Number(new URL(node.url).port);
 /** A node speaks to the others at its port and this much. */
 const BUS = 10_000;
+/** From there on the system gives ports to outgoing connections. */
+const BUS_MAX = 32_768;
 
 const MASTERS = 3;
 
 /** Starts three masters that share the slots. `settings` are those of every one. */
 export async function startRedisCluster({ settings = [] as readonly string[], replica = false } = {}): Promise<TestCluster> {
   const count = replica ? MASTERS + 1 : MASTERS;
-  const ports = (await freePorts(4 * count)).filter((port) => port + BUS < 65_536).slice(0, count);
   const fixed = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
-  const started = await Promise.allSettled(ports.map((port) => startRedis({ own: true, port, settings: [...fixed, ...settings] })));
-  const nodes = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const nodes: TestRedis[] = [];
+  // A port, or the one for the bus above it, may have been taken meanwhile: then another is tried.
+  for (let tries = 0; nodes.length < count && tries < 10; tries += 1) {
+    const ports = (await freePorts(16 * count)).filter((port) => port + BUS < BUS_MAX).slice(0, count - nodes.length);
+    const started = await Promise.allSettled(ports.map((port) => startRedis({ own: true, port, settings: [...fixed, ...settings] })));
+    nodes.push(...started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
+  }
   const dispose = async () => {
     await Promise.all(nodes.map((node) => node.dispose()));
   };
