@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
+import { sameKey } from '../lib/same-key.ts';
 import { UserError } from '../lib/user-error.ts';
 import { type DistinguishedName, printName, sameName } from '../protocol/distinguished-name.ts';
 import { keyidOf } from '../protocol/keyid.ts';
@@ -125,7 +126,7 @@ const IN_FORCE: readonly Standing[] = ['valid', 'not yet valid', 'on hold'];
 
 function checkUnused(authority: Authority, { subject, publicKey, nowMs, replaces }: Issuing): void {
   const keyid = keyidOf(publicKey);
-  if (publicKey.equals(authority.facts.publicKey)) throw new UserError("this is the authority's own key: nobody else may have it");
+  if (sameKey(publicKey, authority.facts.publicKey)) throw new UserError("this is the authority's own key: nobody else may have it");
   for (const entry of authority.index.issued.values()) {
     const isSame = sameName(factsOf(entry).subject, subject);
     // A key that two hold can sign for both; one that was revoked as compromised is everybody's.

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
 import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { sameKey } from '../lib/same-key.ts';
 import { UserError } from '../lib/user-error.ts';
 import { readPem } from './pem.ts';
 import { CertificateProblem } from './problem.ts';
@@ -57,7 +58,7 @@ export function checkKeyBelongs(
   key: KeyObject,
   files: { readonly certificate: string; readonly key: string },
 ): void {
-  if (!createPublicKey(key).equals(facts.publicKey))
+  if (!sameKey(createPublicKey(key), facts.publicKey))
     throw new UserError(`${files.key} is not the key of ${files.certificate}: name the two files that were made together`);
 }
 

@@ -1,5 +1,5 @@
-import { createPublicKey } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { readJournals } from '../journal/journals.ts';
@@ -25,7 +25,7 @@ Examples:
 
 \`verify\` finds every record that was changed, removed or moved, by its number. It works offline and needs no running gateway.`;
 
-type Options = { data?: string; directory?: string; key?: string; json?: boolean };
+type Options = { data?: string; directory?: string; key?: string[]; json?: boolean };
 
 /** `hufu journal`: looks at what was decided, and whether it is still what was written. */
 export function createCommand(): Command {
@@ -34,7 +34,10 @@ export function createCommand(): Command {
     command.option('--data <directory>', 'the data directory (default HUFU_DATA)').option('--json', 'print JSON');
   shared(journal.command('verify').description('Check hashes, numbers, signatures and anchors. Exit status 1 when something is wrong.'))
     .option('--directory <directory>', 'one journal folder (default: all below the data directory)')
-    .option('--key <file>', 'public key of the checkpoints (default keys/journal.pub in the data directory)')
+    .option(
+      '--key <file...>',
+      'public keys of the checkpoints, present and former (default journal.pub and journal.*.pub of keys/ in the data directory)',
+    )
     .action(verify);
   shared(journal.command('list').description('Journals of this host.')).action(list);
   shared(journal.command('find').description('Records by request, order, merchant and time.'))
@@ -74,29 +77,36 @@ async function list(options: Options): Promise<void> {
   console.log(formatTable([{ title: 'journal' }, { title: 'state' }, { title: 'last record' }], rows).join('\n'));
 }
 
-function readKey(options: Options): { publicKey?: ReturnType<typeof createPublicKey> } {
-  const file = options.key ?? join(readDirectories(options, process.env).secrets, 'journal.pub');
-  if (!existsSync(file)) {
-    if (options.key !== undefined) throw new UserError(`${file}: there is no such file; --key names the public key of the checkpoints`);
-    return {};
-  }
-  try {
-    return { publicKey: createPublicKey(readFileSync(file)) };
-  } catch (cause) {
-    throw new UserError(`${file}: this is no public key in PEM form`, { cause });
-  }
+/** `journal.pub` and what former keys left, such as `journal.2026.pub`; or the files that were named. */
+function keyFiles(options: Options): readonly string[] {
+  if (options.key !== undefined) return options.key;
+  const { secrets } = readDirectories(options, process.env);
+  const names = existsSync(secrets) ? readdirSync(secrets) : [];
+  return names.filter((name) => /^journal(\..+)?\.pub$/.test(name)).map((name) => join(secrets, name));
+}
+
+function readKeys(options: Options): { readonly publicKeys: readonly KeyObject[] } {
+  const publicKeys = keyFiles(options).map((file) => {
+    if (!existsSync(file)) throw new UserError(`${file}: there is no such file; --key names the public key of the checkpoints`);
+    try {
+      return createPublicKey(readFileSync(file));
+    } catch (cause) {
+      throw new UserError(`${file}: this is no public key in PEM form`, { cause });
+    }
+  });
+  return { publicKeys };
 }
 
 async function verify(options: Options): Promise<void> {
-  const key = readKey(options);
+  const keys = readKeys(options);
   const directories = options.directory
     ? [resolve(options.directory)]
     : (await readJournals(rootOf(options))).map(({ directory }) => directory);
   if (directories.length === 0) throw new UserError(`${rootOf(options)}: there is no journal; name one with --directory`);
   if (directories.some((directory) => !existsSync(directory))) throw new UserError(`${directories[0]}: there is no such folder`);
   const results: (Verification & { directory: string })[] = [];
-  for (const directory of directories) results.push({ directory, ...(await verifyJournal(directory, key)) });
-  console.log(options.json ? JSON.stringify(results) : results.map((result) => textOf(result, key.publicKey !== undefined)).join('\n'));
+  for (const directory of directories) results.push({ directory, ...(await verifyJournal(directory, keys)) });
+  console.log(options.json ? JSON.stringify(results) : results.map((result) => textOf(result, keys.publicKeys.length > 0)).join('\n'));
   if (results.some(({ problems }) => problems.length > 0)) process.exitCode = EXIT.refused;
 }
 

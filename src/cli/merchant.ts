@@ -7,6 +7,7 @@ import { bindingKeyOfEntry, certificatePath, findName, type NameOptions, nameOf,
 import { keyCommand } from './merchant-key.ts';
 import { type MoveOptions, move } from './merchant-move.ts';
 import { list, show } from './merchant-show.ts';
+import { workingKeysCommand } from './merchant-working-keys.ts';
 import { reading } from './reading.ts';
 
 const EXAMPLES = `
@@ -45,6 +46,7 @@ export function createCommand(): Command {
   sub('suspend', 'Refuse every request of this merchant; its connections are closed.', 'required').action(suspend);
   sub('resume', 'Serve a suspended merchant again.', 'optional').action(resume);
   merchant.addCommand(keyCommand());
+  merchant.addCommand(workingKeysCommand());
   reading(merchant.command('show').description("A merchant's file, and what was announced about it."))
     .argument('<number>', 'merchant number, 15 digits')
     .action(show);

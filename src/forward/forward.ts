@@ -14,7 +14,8 @@ export type LocalOperations = Readonly<Record<string, (journalled: Journalled) =
 
 export type ForwardOptions = {
   readonly core: Core;
-  readonly assertionKey: AssertionKey;
+  /** The key that signs assertions at a moment, ms since 1970. */
+  readonly assertionKeyAt: (nowMs: number) => AssertionKey;
   readonly clock: Clock;
   readonly local: LocalOperations;
   /** From the present snapshot; internal operations too. */
@@ -49,7 +50,7 @@ export type Forward = {
 };
 
 export function createForward(options: ForwardOptions): Forward {
-  const { core, clock, assertionKey, findOperation } = options;
+  const { core, clock, assertionKeyAt, findOperation } = options;
 
   const forward = async (journalled: Journalled): Promise<Forwarded> => {
     const { operation } = journalled;
@@ -61,7 +62,7 @@ export function createForward(options: ForwardOptions): Forward {
     if (expiryOf(expiresAtMs) <= nowMs) throw unavailable('the admission expired before it could be sent');
     const { claim } = journalled;
     const permission = { issuedAtMs: nowMs, expiresAtMs, ...(claim && { derivedKey: claim.derivedKey, claim: claim.keyHash }) };
-    const reply = await core.call(forwardCall(assertionKey, journalled, permission));
+    const reply = await core.call(forwardCall(assertionKeyAt(nowMs), journalled, permission));
     if (reply.kind === 'notSent') throw unavailable(reply.reason);
     return { ...journalled, ...classify(operation, askedOf(journalled), reply) };
   };
@@ -72,7 +73,8 @@ export function createForward(options: ForwardOptions): Forward {
     const query = rule && findOperation(rule.operationId);
     if (!original || !rule || !query)
       return { outcome: 'unknown', reason: `${inputs.operationId}: the configuration no longer says how to ask about it` };
-    const call = questionCall(assertionKey, query, inputs, merchantNumber, clock.nowMs());
+    const nowMs = clock.nowMs();
+    const call = questionCall(assertionKeyAt(nowMs), query, inputs, merchantNumber, nowMs);
     if (!call) return { outcome: 'unknown', reason: `${query.path}: the claim does not hold its parameters` };
     return classifyResolution({ rule, query, original, inputs, sentAfterExpiry }, await core.call(call));
   };
@@ -80,7 +82,7 @@ export function createForward(options: ForwardOptions): Forward {
   const repeat: Forward['repeat'] = async (known, derivedKey) => {
     const issuedAtMs = clock.nowMs();
     const permission = { derivedKey, issuedAtMs, expiresAtMs: issuedAtMs + ASSERTION_MS_MAX };
-    const reply = await core.call(forwardCall(assertionKey, known, permission));
+    const reply = await core.call(forwardCall(assertionKeyAt(issuedAtMs), known, permission));
     if (reply.kind === 'notSent') return { kind: 'notSent' };
     return repeatedOf(known.operation, classify(known.operation, askedOf(known), reply), reply.kind === 'answered' && reply.replayed);
   };

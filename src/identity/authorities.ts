@@ -4,6 +4,7 @@ import { readPem } from '../certificates/pem.ts';
 import { checkAuthorityPolicy, type PathPolicy, STANDARD_POLICY } from '../certificates/policy.ts';
 import { CertificateProblem } from '../certificates/problem.ts';
 import type { CertificateFacts } from '../certificates/read.ts';
+import { sameKey } from '../lib/same-key.ts';
 import { UserError } from '../lib/user-error.ts';
 import { keyidOf } from '../protocol/keyid.ts';
 
@@ -34,7 +35,7 @@ export function loadAuthorities(list: readonly AuthorityFiles[], policy: PathPol
     for (const file of certificates) {
       const authority = loadAuthority(name, file, policy);
       // One key below two names would bind one certificate twice.
-      const twin = authorities.find(({ facts }) => facts.publicKey.equals(authority.facts.publicKey));
+      const twin = authorities.find(({ facts }) => sameKey(facts.publicKey, authority.facts.publicKey));
       if (twin !== undefined)
         throw new UserError(`${file} has the key of another certificate of authority ${twin.name}: name each authority once`);
       authorities.push(authority);

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { type AlgorithmName, defaultAlgorithm, verifyBytes } from '../protocol/algorithms.ts';
+import { defaultAlgorithm, verifyBytes } from '../protocol/algorithms.ts';
 import { type Anchor, findAnchor } from './anchor.ts';
 import { type Archived, findArchived } from './archive.ts';
 import { CHAIN_START, type ChainPosition, countsUntil, type Found, looksTorn, readSegment } from './read.ts';
@@ -25,8 +25,8 @@ export type Verification = {
 };
 
 export type VerifyOptions = {
-  /** Of the journal's signing key; without it signatures are not checked. Its own type decides the algorithm. */
-  readonly publicKey?: KeyObject;
+  /** Of the journal's signing keys, present and former; without one signatures are not checked. Each key's type decides the algorithm. */
+  readonly publicKeys?: readonly KeyObject[];
   /** An anchor kept elsewhere; the folder's own is always checked. */
   readonly anchor?: Anchor;
 };
@@ -46,10 +46,9 @@ type State = {
  * and that it does not end before its anchor. Reads only; a journal that is being written may be checked too.
  */
 export async function verifyJournal(directory: string, options: VerifyOptions = {}): Promise<Verification> {
-  const { publicKey } = options;
-  const algorithm: AlgorithmName | undefined = publicKey && defaultAlgorithm(publicKey);
+  const keys = (options.publicKeys ?? []).map((key) => ({ key, algorithm: defaultAlgorithm(key) }));
   const check = (data: Buffer, signature: Buffer | undefined): boolean =>
-    !publicKey || !algorithm || (signature !== undefined && verifyBytes(algorithm, publicKey, data, signature));
+    keys.length === 0 || (signature !== undefined && keys.some(({ key, algorithm }) => verifyBytes(algorithm, key, data, signature)));
   const problems: JournalProblem[] = [];
   const anchors = [...(await readAnchors(directory, check, problems)), ...(options.anchor ? [options.anchor] : [])];
   const state: State = { records: 0, tornBytes: 0, problems, anchors, check };

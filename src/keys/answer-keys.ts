@@ -25,6 +25,8 @@ export type PublishedCertificate = {
 export type HeldKey = {
   readonly signer: Signer;
   readonly certificate: Omit<PublishedCertificate, 'state'>;
+  /** The certificate alone, as schemes send it along. */
+  readonly der: Uint8Array;
   readonly written: WrittenKeyState;
   /** For how many of a hundred merchants it signs while it is current. */
   readonly sharePercent: number;

@@ -1,27 +1,28 @@
-import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadPrivateKey, loadPublicKey } from '../certificates/files.ts';
+import { sameKey } from '../lib/same-key.ts';
 import { UserError } from '../lib/user-error.ts';
 import type { Signer } from '../ports/signer.ts';
 import { findKeyProblem } from '../protocol/algorithms.ts';
 import { keyidOf } from '../protocol/keyid.ts';
 import { DEVELOPMENT_MARKER } from './development-keys.ts';
 import { checkKeyFileMode } from './file-mode.ts';
-import { createSecretKey, SECRET_KEY_BYTES, type SecretKey } from './secret-key.ts';
-import { loadSecretKey, loadSecretKeys, type SecretKeys } from './secret-keys.ts';
+import type { SecretKey } from './secret-key.ts';
+import { type Dated, loadDated, loadSecretKey, loadSecretKeys, type SecretKeys } from './secret-keys.ts';
 import { createSigner, fittingAlgorithm } from './signer.ts';
 
-/** Every secret of `keys/`, read once at start. The keys that sign answers are AnswerKeys. */
+export type AssertionKeyPair = { readonly keyid: string; readonly privateKey: KeyObject; readonly publicKey: KeyObject };
+
+/** Every secret of `keys/` but those of TLS, read once at start. The keys that sign answers are AnswerKeys. */
 export type Keyring = {
   readonly answerSealKeys: SecretKeys;
   readonly fingerprintKeys: SecretKeys;
   /** Names payers in the counters of limits: `payer.key`, else the oldest fingerprint key. A new one starts those counters anew. */
   readonly payerKey: SecretKey;
-  /** What the keys of TLS session tickets are made of; without a file one of this process alone, so that sessions end with it. */
-  readonly ticketSecret: SecretKey;
-  /** Signs the assertion towards the core: P-256, since the assertion is ES256. */
-  readonly assertion: { readonly keyid: string; readonly privateKey: KeyObject; readonly publicKey: KeyObject };
+  /** Sign the assertion towards the core: P-256, since the assertion is ES256. The core is given the next one's `.pub` before its day. */
+  readonly assertion: Dated<AssertionKeyPair>;
   /** Signs checkpoints of the journal. */
   readonly journal: Signer;
 };
@@ -44,10 +45,7 @@ export function loadKeyring(options: KeyringOptions): Keyring {
     answerSealKeys: loadSecretKeys(options.secretsDirectory, 'answer-seal', nowMs),
     fingerprintKeys,
     payerKey: existsSync(file('payer.key')) ? loadSecretKey(file('payer.key'), 'payer') : (fingerprintKeys.all.at(-1) as SecretKey),
-    ticketSecret: existsSync(file('tls-tickets.key'))
-      ? loadSecretKey(file('tls-tickets.key'), 'tls-tickets')
-      : createSecretKey('tls-tickets', randomBytes(SECRET_KEY_BYTES)),
-    assertion: loadAssertionKey(file('assertion')),
+    assertion: loadDated(options.secretsDirectory, 'assertion', nowMs, (path) => loadAssertionKey(path.slice(0, -'.key'.length))),
     journal: loadJournalSigner(file('journal')),
   };
 }
@@ -64,12 +62,12 @@ function checkFolder({ secretsDirectory, production }: KeyringOptions): void {
 function loadKeyPair(path: string): { privateKey: KeyObject; publicKey: KeyObject } {
   const privateKey = loadPrivateKey(`${path}.key`);
   const publicKey = createPublicKey(privateKey);
-  if (existsSync(`${path}.pub`) && !loadPublicKey(`${path}.pub`).equals(publicKey))
+  if (existsSync(`${path}.pub`) && !sameKey(loadPublicKey(`${path}.pub`), publicKey))
     throw new UserError(`${path}.pub is not the public half of ${path}.key: write it again with openssl pkey -pubout`);
   return { privateKey, publicKey };
 }
 
-function loadAssertionKey(path: string): Keyring['assertion'] {
+function loadAssertionKey(path: string): AssertionKeyPair {
   const pair = loadKeyPair(path);
   const problem = findKeyProblem('ecdsa-p256-sha256', pair.privateKey);
   if (problem !== undefined) throw new UserError(`${path}.key cannot sign assertions: ${problem}`);

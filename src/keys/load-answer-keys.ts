@@ -78,6 +78,7 @@ function loadAnswerKey(row: AnswerKey, production: boolean, nowMs: number): Held
       notAfterMs: facts.notAfterMs,
       ...moments,
     },
+    der: x509.raw,
     written: { state, ...moments },
     sharePercent,
   };

@@ -1,8 +1,8 @@
-import { X509Certificate } from 'node:crypto';
+import { type KeyObject, X509Certificate } from 'node:crypto';
 import { isForHost, keyKindOf } from '../certificates/server-names.ts';
 
-/** A certificate chain and its key in PEM. */
-export type ServerCertificate = { readonly certificate: string; readonly key: string };
+/** A certificate chain in PEM and its key. */
+export type ServerCertificate = { readonly certificate: string; readonly key: KeyObject };
 
 /** The certificates that one server name is served with, at most one for each kind of key. */
 export type HostCertificates = { readonly hosts: readonly string[]; readonly pairs: readonly [ServerCertificate, ...ServerCertificate[]] };

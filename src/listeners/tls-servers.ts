@@ -1,4 +1,5 @@
 import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { SecretKeys } from '../keys/secret-keys.ts';
 import type { ClientHello } from './client-hello.ts';
 import { chooseKind, type Offer } from './client-offer.ts';
 import type { RefusedReason } from './gate.ts';
@@ -18,17 +19,17 @@ import { TLS_POLICY } from './tls-policy.ts';
 /** What may be exchanged while the door is open. */
 export type TlsMaterial = {
   readonly hosts: ReadonlySet<string>;
-  /** PEM texts: our certificates with their chains and keys, the default one first. */
+  /** Our certificates with their chains and keys, the default one first. */
   readonly certificates: readonly [ServerCertificate, ...ServerCertificate[]];
   /** The authorities whose client certificates are looked at, PEM. */
   readonly authorities: readonly string[];
+  /** What ticket keys are made of. */
+  readonly ticketKeys: SecretKeys;
 };
 
 export type TlsServersOptions = TlsMaterial & {
   /** The listener's key in gateway.yaml; tickets of one are of no use at another. */
   readonly name: string;
-  /** What ticket keys are made of, 32 bytes. */
-  readonly ticketSecret: Buffer;
   /** From accept until the handshake is complete, ms. */
   readonly handshakeTimeoutMs: number;
   readonly onRefused: (reason: RefusedReason) => void;
@@ -64,7 +65,8 @@ function createOne(options: TlsServersOptions, pairs: HostCertificates['pairs'],
     ...TLS_POLICY,
     ALPNProtocols: [...TLS_POLICY.ALPNProtocols],
     cert: pairs.map(({ certificate }) => certificate),
-    key: pairs.map(({ key }) => key),
+    // Node takes keys as text only; see forgetKeys.
+    key: pairs.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' })),
     ca: [...options.authorities],
     requestCert: true,
     // We decide ourselves, below: an expired certificate of ours is told so by a signed 403, a stranger sees a closed socket.
@@ -74,6 +76,7 @@ function createOne(options: TlsServersOptions, pairs: HostCertificates['pairs'],
     sessionIdContext: sessionContextOf(scope),
     sessionTimeout: SESSION_SECONDS,
   });
+  forgetKeys(server);
   const { findStaple } = options;
   // With two kinds of key Node does not say which certificate a handshake will show, and a wrong answer is worse than none: see createChoice.
   if (findStaple && pairs.length === 1)
@@ -84,6 +87,9 @@ function createOne(options: TlsServersOptions, pairs: HostCertificates['pairs'],
   });
   return server;
 }
+
+/** Node's server keeps the options it made its secure context from, and never reads these again: OpenSSL has the key. */
+const forgetKeys = (server: Server): void => void Object.assign(server, { key: undefined });
 
 /**
  * Clients that ask for a stapled answer where there is an RSA and an elliptic-curve certificate get a server with only the one they
@@ -109,11 +115,11 @@ function createHostServer(options: TlsServersOptions, group: HostCertificates, o
 }
 
 /** The keys of today, and of every new day: looked at before each handshake, so that none begins with those of a day that is over. */
-function giveTicketKeys(host: HostServer, secret: Buffer, nowMs: number): void {
+function giveTicketKeys(host: HostServer, secrets: SecretKeys, nowMs: number): void {
   if (host.day === dayOf(nowMs)) return;
   host.day = dayOf(nowMs);
-  const former = ticketKeysOf(secret, host.scope, yesterday(nowMs));
-  const current = ticketKeysOf(secret, host.scope, nowMs);
+  const keysAt = (ms: number): Buffer => ticketKeysOf(secrets.writing(ms).key, host.scope, ms);
+  const [current, former] = [keysAt(nowMs), keysAt(yesterday(nowMs))];
   for (const server of host.today.servers) server.setTicketKeys(current);
   for (const server of host.yesterday.servers) server.setTicketKeys(former);
   host.yesterdaysName = nameOfTicketKeys(former);
@@ -121,15 +127,16 @@ function giveTicketKeys(host: HostServer, secret: Buffer, nowMs: number): void {
 
 /** The TLS servers of each set of certificates; the first is the default. @param onSecure takes each socket whose handshake is complete */
 export function createTlsServers(options: TlsServersOptions, onSecure: (socket: TLSSocket) => void): TlsServers {
-  const { ticketSecret, nowMs } = options;
+  const { nowMs } = options;
   const make = (material: TlsMaterial): HostServer[] =>
     groupByHost(material.certificates, [...material.hosts]).map((group) => createHostServer({ ...options, ...material }, group, onSecure));
   let hosts = make(options);
+  let { ticketKeys } = options;
   return {
     serverOf: (hello) => {
       const name = hello?.serverName;
       const host = (hosts.find((one) => name !== undefined && one.hosts.includes(name)) ?? hosts[0]) as HostServer;
-      giveTicketKeys(host, ticketSecret, nowMs());
+      giveTicketKeys(host, ticketKeys, nowMs());
       const choice = hello?.ticketKey === host.yesterdaysName && mayOpenYesterdays(nowMs()) ? host.yesterday : host.today;
       return choice.serverOf(hello?.offer);
     },
@@ -137,6 +144,7 @@ export function createTlsServers(options: TlsServersOptions, onSecure: (socket: 
       const next = make(material);
       return () => {
         hosts = next;
+        ({ ticketKeys } = material);
       };
     },
   };

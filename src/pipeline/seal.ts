@@ -52,8 +52,8 @@ const schemeSigners =
   (algorithm: AlgorithmName): AnswerSigner | undefined => {
     const key = keys.choose({ number, answerAlgorithm: algorithm }, hint && { ...hint, algorithm }, nowMs);
     if (!key) return undefined;
-    const { serial: serialNumber, alipaySerial, pem } = key.certificate;
-    return { signer: key.signer, serialNumber, alipaySerial, pem };
+    const { serial: serialNumber, alipaySerial } = key.certificate;
+    return { signer: key.signer, serialNumber, alipaySerial, der: key.der };
   };
 
 async function sign(options: SealOptions, reached: Reached | Settled, reply: Reply, onBase?: (base: string) => void): Promise<Sealed> {

@@ -16,7 +16,7 @@ import type { Event } from '../pipeline/event.ts';
 import { handle } from '../pipeline/handle.ts';
 import type { Stages } from '../pipeline/stages.ts';
 import type { Peer } from '../protocol/messages.ts';
-import { type DoorMaterial, type DoorName, type Row, readMaterial, rowOf, sameTls } from './door-material.ts';
+import { createTicketSource, type DoorMaterial, type DoorName, type Row, readMaterial, rowOf, sameTls } from './door-material.ts';
 import { tellListenProblems } from './listen-problems.ts';
 import type { Revocation } from './revocation.ts';
 
@@ -29,7 +29,6 @@ export type DoorsOptions = {
   readonly metrics: Metrics;
   readonly event: Event;
   readonly log: Log;
-  readonly ticketSecret: Buffer;
 };
 
 export type DoorPorts = { readonly internet: number; readonly dedicated?: number; readonly balancer?: number };
@@ -51,6 +50,8 @@ export type Doors = {
 /** A door that is open, and what it was made from last. */
 type Door = { readonly listener: Listener; readonly prepare: Doors['prepare'] };
 
+type TicketSource = ReturnType<typeof createTicketSource>;
+
 const { nowMs, monotonicMs } = systemClock;
 const BALANCED = { proxies: [], handshakesPerSecond: 100_000, handshakesBurst: 1_000_000 } as const;
 
@@ -65,11 +66,12 @@ const VARIABLES: Readonly<Partial<Record<DoorName, string>>> = { internet: 'HUFU
 export async function openDoors(options: DoorsOptions): Promise<Doors> {
   const { dedicated, balancer } = options.config.listeners;
   const open: Door[] = [];
+  const ticketKeysOf = createTicketSource(nowMs);
   const drain = async (timeoutMs: number): Promise<void> => {
     await Promise.all(open.map(({ listener }) => listener.drain(timeoutMs)));
   };
   const openOne = async (name: DoorName): Promise<number> => {
-    const door = await openDoor(options, name);
+    const door = await openDoor(options, name, ticketKeysOf);
     open.push(door);
     return door.listener.port;
   };
@@ -95,10 +97,10 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
   }
 }
 
-async function openDoor(options: DoorsOptions, name: DoorName): Promise<Door> {
+async function openDoor(options: DoorsOptions, name: DoorName, ticketKeysOf: TicketSource): Promise<Door> {
   const { config } = options;
   const { address, port } = rowOf(config, name) as Row;
-  let now = readMaterial(config, options.authorities, name);
+  let now = readMaterial(config, options.authorities, name, ticketKeysOf(config));
   const where = { name: TITLES[name], address, port, variable: VARIABLES[name] ?? `listeners.${name}.port` };
   const showStaples = () =>
     options.revocation.staples.follow(
@@ -110,7 +112,7 @@ async function openDoor(options: DoorsOptions, name: DoorName): Promise<Door> {
   return {
     listener,
     prepare: (nextConfig, authorities) => {
-      const next = readMaterial(nextConfig, authorities, name, now);
+      const next = readMaterial(nextConfig, authorities, name, ticketKeysOf(nextConfig), now);
       const exchange = sameTls(now.tls, next.tls) ? () => undefined : usable(name, () => listener.prepare(next.tls));
       return () => {
         exchange();
@@ -142,10 +144,9 @@ function listenerOptions(options: DoorsOptions, name: DoorName, now: () => DoorM
 }
 
 /** What all doors have in common. */
-function commonOptions({ stages, revocation, metrics, event, log, ticketSecret }: DoorsOptions, listener: DoorName) {
+function commonOptions({ stages, revocation, metrics, event, log }: DoorsOptions, listener: DoorName) {
   return {
     name: listener,
-    ticketSecret,
     bodyBytesMax: () => revocation.snapshot().bodyBytesMax,
     isServed: (peer: Peer) => {
       revocation.ocsp.refresh(peer);

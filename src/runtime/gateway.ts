@@ -80,7 +80,6 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       metrics,
       event,
       log,
-      ticketSecret: keyring.ticketSecret.key,
     });
     trust.hold(opened);
     let draining = false;

@@ -89,7 +89,7 @@ function wireCore({ config, keys, state, core, local, findOperation, merchantNum
   const { journal, store, keeper, until } = state;
   const { nowMs } = clock;
   const { scheduleMs, clockAllowanceMs } = config.resolve;
-  const { forward, ask, repeat } = createForward({ core, assertionKey: keys.assertion, clock, local, findOperation });
+  const { forward, ask, repeat } = createForward({ core, assertionKeyAt: keys.assertion.writing, clock, local, findOperation });
   const answers = createStoredAnswers(keys.answerSealKeys, nowMs);
   const answerMs = config.idempotency.answerHours * HOUR_MS;
   const shared = { store, journal, nowMs, epoch: keeper.epoch, sealAnswer: answers.seal, answerMs, onAlarm };

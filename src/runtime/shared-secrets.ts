@@ -18,7 +18,7 @@ export function secretsOf(
     'answer-seal': hash(answerSealKeys.all.map(({ id }) => id)),
     fingerprint: hash(fingerprintKeys.all.map(({ id }) => id)),
     payer: hash([payerKey.id]),
-    assertion: hash([assertion.keyid]),
+    assertion: hash(assertion.all.map(({ keyid }) => keyid)),
   };
 }
 

@@ -30,6 +30,11 @@ function waitMsOf(answer: Answer, attempt: number, waitMsMax: number): number {
   return Math.min(waitMs + randomInt(Math.floor(waitMs / 4) + 1), waitMsMax);
 }
 
+/** The gateway knows the key with another request, and will say so however often it is asked. */
+const REUSED = 'IDEMPOTENCY_KEY_REUSED';
+const WHY_REUSED =
+  'this idempotencyKey was used with another request: repeat that one exactly, the same path, body and `encrypt`; query the order to learn what became of it';
+
 /** "Not executed" speaks of the delivery that was answered; an earlier one without an answer may still be on its way. */
 function withoutFalseCertainty(answer: Answer, hadSilence: boolean): Answer {
   const isNotExecuted = (answer.value as { outcome?: unknown } | undefined)?.outcome === 'not_executed';
@@ -52,6 +57,7 @@ export async function callUntilFinal(
   let hadSilence = false;
   for (let attempt = 1; ; attempt += 1) {
     const answer = await call(request);
+    if (answer.code === REUSED) return { ...answer, why: WHY_REUSED };
     const isOpen = answer.outcome === 'unknown' && SAME_KEY.includes(answer.retry);
     if (!isOpen || attempt >= attemptsMax) return withoutFalseCertainty(answer, hadSilence);
     hadSilence ||= answer.sent && !answer.verified;

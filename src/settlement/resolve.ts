@@ -139,15 +139,10 @@ async function decide(options: ResolveOptions, merchantNumber: string, keyHash: 
   return SETTLED.has(await settle(options, merchantNumber, leased, { outcome }, 'operator', leased.fence));
 }
 
-/**
- * Why an operator's word is not taken: the request is still under way, and will tell by itself; the core may still begin what he calls
- * failed; or the core has said otherwise.
- */
+/** Why an operator's word is not taken: the core may still begin what he calls failed, or has said otherwise. */
 function findUndecidable(claim: ClaimView | undefined, outcome: FinalOutcome, nowMs: number, clockAllowanceMs: number): string | undefined {
   if (!claim) return 'an operator decided about a key that has no claim';
   if (claim.state === 'final' && claim.outcome !== outcome) return `an operator said ${outcome} of a key that has ${claim.outcome}`;
-  // Its own process may void it yet, and another delivery of the key run in its place: the word was not about that one.
-  if (claim.state === 'inFlight' && nowMs < claim.deadlineMs) return 'an operator decided about a request that is still under way';
   if (claim.state !== 'final' && outcome === 'failed' && !isExpired(claim, nowMs, clockAllowanceMs))
     return 'an operator said failed of a request that the core may still begin';
   return undefined;

@@ -1,4 +1,5 @@
 import { sha256 } from '../lib/bytes.ts';
+import { sameKey } from '../lib/same-key.ts';
 import { defaultAlgorithm } from '../protocol/algorithms.ts';
 import type { Digest } from '../protocol/content-digest.ts';
 import type { KeyHandle } from '../protocol/key-handle.ts';
@@ -57,7 +58,7 @@ const KEYS_MAX = 8;
 function otherKeys({ routed, doctor }: Patient, key: MerchantKey): OtherKey[] {
   const registered = doctor.keysOf(routed.merchant.number).filter(({ keyid }) => keyid !== key.keyid);
   const { publicKey, keyid } = routed.peer;
-  const isKnown = publicKey === undefined || [key, ...registered].some((other) => other.publicKey.equals(publicKey));
+  const isKnown = publicKey === undefined || [key, ...registered].some((other) => sameKey(other.publicKey, publicKey));
   const ofConnection = isKnown ? [] : [{ keyid, publicKey, algorithm: defaultAlgorithm(publicKey), isOfConnection: true } as const];
   return [...ofConnection, ...registered.slice(0, KEYS_MAX)];
 }

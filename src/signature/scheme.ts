@@ -21,7 +21,7 @@ export type AnswerSigner = {
   readonly serialNumber: string;
   readonly alipaySerial: string;
   /** The certificate itself. */
-  readonly pem: string;
+  readonly der: Uint8Array;
 };
 
 /** An answer as a scheme signs it. */

@@ -9,6 +9,7 @@ import { keyCheckValueOf, macOf, type WorkingKeyPurpose } from '../../src/protoc
 import type { MerchantClient } from '../../src/sdk/merchant.ts';
 import { ask, get, order, type Sender, senderOf } from '../attacks/requests.ts';
 import { eventually } from '../support/eventually.ts';
+import { runHufu } from '../support/process.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { createOrder, MERCHANT_1, MERCHANT_2, paymentBody, RICH_PAYER, type System, startSystem, untilReady } from '../support/system.ts';
 
@@ -63,6 +64,44 @@ describe('working keys over two gateways and Redis', { timeout: 120_000 }, () =>
       .merchant(MERCHANT_2, { gateway: 1 })
       .call({ method: 'GET', path: `/v1/orders/${orderNo}`, signWith: 'workingKey' });
     assert.deepEqual([sdk.status, sdk.accepted, sdk.why], [200, true, undefined]);
+  });
+
+  test('an operator takes one away, then all: every gateway refuses them, the SDK signs in again', async () => {
+    const orderNo = await createOrder(m2, 100);
+    const target = `/v1/orders/${orderNo}`;
+    const [first, second] = [await signIn(MERCHANT_2, 'mac'), await signIn(MERCHANT_2, 'encryption')];
+    const query = (given: Given, gateway: number) => macQuery(senderOf(system, MERCHANT_2, undefined, gateway), target, given);
+    const client = system.merchant(MERCHANT_2);
+    assert.equal((await client.call({ method: 'GET', path: target, signWith: 'workingKey' })).status, 200);
+    const run = (...args: string[]) => runHufu(['merchant', 'working-keys', ...args], system.environment);
+    const listed = async () => {
+      const { keys } = JSON.parse((await run('list', MERCHANT_2, '--json')).stdout) as { keys: { keyid: string }[] };
+      return keys.map(({ keyid }) => keyid);
+    };
+    for (const { keyid } of [first, second]) assert.ok((await listed()).includes(keyid));
+    const { code, stderr } = await run('revoke', MERCHANT_2, '--keyid', first.keyid, '--reason', 'found in a log');
+    assert.equal(code, 0, stderr);
+    const left = await listed();
+    assert.ok(!left.includes(first.keyid) && left.includes(second.keyid));
+    // A gateway may use for 2 s what it has read.
+    for (const gateway of [0, 1])
+      await eventually(async () => assert.equal((await query(first, gateway)).value.code, 'WORKING_KEY_UNKNOWN'), 10_000);
+    assert.equal((await run('revoke', MERCHANT_2, '--all', '--reason', 'server stolen')).code, 0);
+    assert.deepEqual(await listed(), []);
+    await eventually(async () => {
+      const answer = await client.call({ method: 'GET', path: target, signWith: 'workingKey' });
+      assert.equal(answer.status, 200, 'whoever has the private key signs in again');
+      assert.equal((await listed()).length, 1);
+    }, 10_000);
+    for (const [args, said] of [
+      [['revoke', MERCHANT_2, '--keyid', first.keyid, '--reason', 'x'], /has no live working key wk-/],
+      [['revoke', MERCHANT_2, '--reason', 'x'], /name the keys with --keyid, or all of them with --all/],
+      [['list', 'abc'], /a merchant number has 15 digits/],
+    ] as const) {
+      const told = await run(...args);
+      assert.notEqual(told.code, 0);
+      assert.match(told.stderr, said);
+    }
   });
 
   test('what a MAC does not open', async () => {

@@ -27,7 +27,7 @@ function forwardTo(core: Core, over: Partial<ForwardOptions> = {}) {
   const operations = new Map([pay, balance, executions].map((operation) => [operation.id, operation]));
   return createForward({
     core,
-    assertionKey,
+    assertionKeyAt: () => assertionKey,
     clock: { nowMs: () => NOW_MS, monotonicMs: () => 0 },
     local: {},
     findOperation: (id) => operations.get(id),

@@ -52,13 +52,13 @@ test('what nothing needs leaves, whole and verifiable at both ends, and the jour
   await archiveSegments(found, target, journalSigner, AFTER);
   const archive = join(target, 'gateway-1');
   assert.deepEqual(readdirSync(archive).length, before - 1);
-  assert.deepEqual((await verifyJournal(archive, { publicKey: journalPublicKey })).problems, []);
-  const left = await verifyJournal(folder, { publicKey: journalPublicKey });
+  assert.deepEqual((await verifyJournal(archive, { publicKeys: [journalPublicKey] })).problems, []);
+  const left = await verifyJournal(folder, { publicKeys: [journalPublicKey] });
   assert.deepEqual([left.problems, left.segments, left.cleanlyClosed], [[], 1, true]);
   const again = await openTestJournal(t, directory, {});
   await again.journal.synced(again.journal.append(nonce(9)));
   await again.journal.close();
-  assert.deepEqual((await verifyJournal(folder, { publicKey: journalPublicKey })).problems, []);
+  assert.deepEqual((await verifyJournal(folder, { publicKeys: [journalPublicKey] })).problems, []);
   assert.deepEqual(await collect(readFacts(archive)), [nonce(1), admitted(2), outcome(2), nonce(3)]);
 });
 
@@ -101,10 +101,10 @@ test('killed between copy and delete: run again it ends the work; a foreign segm
   await mkdir(join(target, 'gateway-1'), { recursive: true });
   writeFileSync(join(target, 'gateway-1', '00000001.journal'), 'something else');
   await assert.rejects(archiveSegments(found, target, journalSigner, AFTER), /is there already and is not the same segment/);
-  assert.deepEqual((await verifyJournal(folder, { publicKey: journalPublicKey })).problems, [], 'nothing was taken away');
+  assert.deepEqual((await verifyJournal(folder, { publicKeys: [journalPublicKey] })).problems, [], 'nothing was taken away');
   await rm(join(target, 'gateway-1'), { recursive: true });
   await archiveSegments(found, target, journalSigner, AFTER);
-  assert.deepEqual((await verifyJournal(folder, { publicKey: journalPublicKey })).problems, []);
+  assert.deepEqual((await verifyJournal(folder, { publicKeys: [journalPublicKey] })).problems, []);
 });
 
 test('segments that were only deleted are missed, and a forged note about an archive is not believed', async (t) => {
@@ -113,9 +113,12 @@ test('segments that were only deleted are missed, and a forged note about an arc
   const [found] = await findArchivable(directory, AFTER, 0);
   assert.ok(found?.last);
   await rm(segmentFile(folder, 1));
-  assert.match(JSON.stringify((await verifyJournal(folder, { publicKey: journalPublicKey })).problems), /the segment is missing/);
+  assert.match(JSON.stringify((await verifyJournal(folder, { publicKeys: [journalPublicKey] })).problems), /the segment is missing/);
   const { seq } = found.last.record;
   const note = JSON.stringify({ journal: 'x', segments: 1, sequence: seq, hash: found.last.hash, at: 0 });
   writeFileSync(join(folder, 'archived'), `${note}\tAAAA\n`);
-  assert.match(JSON.stringify((await verifyJournal(folder, { publicKey: journalPublicKey })).problems), /`archived` has a wrong signature/);
+  assert.match(
+    JSON.stringify((await verifyJournal(folder, { publicKeys: [journalPublicKey] })).problems),
+    /`archived` has a wrong signature/,
+  );
 });

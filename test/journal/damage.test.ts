@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { cp, mkdtemp, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { readFacts } from '../../src/journal/read.ts';
 import { type JournalProblem, type Verification, verifyJournal } from '../../src/journal/verify.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { UserError } from '../../src/lib/user-error.ts';
+import { signBytes } from '../../src/protocol/algorithms.ts';
 import {
   admitted,
   collect,
@@ -48,7 +49,7 @@ before(async () => {
   await journal.close();
   original = join(directory, 'original');
   segments = (await readdir(original)).filter((name) => name.endsWith('.journal')).length;
-  const verified = await verifyJournal(original, { publicKey: journalPublicKey });
+  const verified = await verifyJournal(original, { publicKeys: [journalPublicKey] });
   lastRecord = verified.lastRecord;
   assert.deepEqual(verified.problems, []);
   assert.ok(segments >= 3);
@@ -63,7 +64,7 @@ async function verified(change: (folder: string) => Promise<void>): Promise<Veri
   try {
     await cp(original, folder, { recursive: true });
     await change(folder);
-    return await verifyJournal(folder, { publicKey: journalPublicKey });
+    return await verifyJournal(folder, { publicKeys: [journalPublicKey] });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -171,10 +172,12 @@ test('missing, swapped and foreign segments are found', async (t) => {
 
 test('a checkpoint that somebody else signed is found, also with the whole chain made anew', async (t) => {
   const stranger = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-  assert.ok((await verifyJournal(original, { publicKey: stranger.publicKey })).problems.length >= segments);
+  assert.ok((await verifyJournal(original, { publicKeys: [stranger.publicKey] })).problems.length >= segments);
   const forged = await openTestJournal(t, await temporaryDirectory(t), { signer: { ...journalSigner, sign: () => Buffer.alloc(64) } });
   await forged.journal.close();
-  assert.ok((await verifyJournal(forged.folder, { publicKey: journalPublicKey })).problems.some(({ reason }) => /signature/.test(reason)));
+  assert.ok(
+    (await verifyJournal(forged.folder, { publicKeys: [journalPublicKey] })).problems.some(({ reason }) => /signature/.test(reason)),
+  );
   assert.deepEqual((await verifyJournal(forged.folder)).problems, [], 'without the key nobody can say');
 });
 
@@ -240,14 +243,14 @@ test('a torn last record is no tampering: told by verify, cut by the next start,
   // A crash: neither `closed` nor its anchor was ever written.
   await rm(join(folder, 'anchor'));
   await writeFile(segmentFile(folder, 1), torn);
-  const found = await verifyJournal(folder, { publicKey: journalPublicKey });
+  const found = await verifyJournal(folder, { publicKeys: [journalPublicKey] });
   assert.deepEqual([found.problems, found.tornBytes, found.cleanlyClosed], [[], 57, false]);
   const next = await openTestJournal(t, directory);
   assert.equal(next.alarms.length, 1);
   assert.match(next.alarms[0] as string, /cut 57 bytes .* after record 2/);
   assert.deepEqual(await collect(next.journal.facts()), [admitted(1)]);
   await next.journal.close();
-  assert.deepEqual((await verifyJournal(folder, { publicKey: journalPublicKey })).problems, []);
+  assert.deepEqual((await verifyJournal(folder, { publicKeys: [journalPublicKey] })).problems, []);
 });
 
 test('blocks that were never written at the end are torn too, but not when whole records stand behind them', async (t) => {
@@ -313,5 +316,27 @@ test('a segment that was begun but never written does not stop the next start', 
   await next.journal.synced(next.journal.append(admitted(2)));
   await next.journal.close();
   assert.deepEqual(await collect(readFacts(folder)), [admitted(1), admitted(2)]);
-  assert.deepEqual((await verifyJournal(folder, { publicKey: journalPublicKey })).problems, []);
+  assert.deepEqual((await verifyJournal(folder, { publicKeys: [journalPublicKey] })).problems, []);
+});
+
+test('a journal that goes on under another key verifies with both, and with one of them only its part', async (t) => {
+  const next = generateKeyPairSync('ed25519');
+  const directory = await temporaryDirectory(t);
+  const first = await openTestJournal(t, directory);
+  first.journal.append(nonce(1));
+  await first.journal.close();
+  const signer = { keyid: 'next', algorithm: 'ed25519', sign: (data: Uint8Array) => signBytes('ed25519', next.privateKey, data) } as const;
+  const second = await openTestJournal(t, directory, { signer });
+  second.journal.append(nonce(2));
+  await second.journal.close();
+  const problems = async (...publicKeys: KeyObject[]) => (await verifyJournal(second.folder, { publicKeys })).problems;
+  assert.deepEqual(await problems(journalPublicKey, next.publicKey), []);
+  assert.deepEqual(await problems(next.publicKey, journalPublicKey), []);
+  for (const [key, why] of [
+    [next.publicKey, 'the new key alone'],
+    [journalPublicKey, 'the old key alone'],
+  ] as const) {
+    const found = await problems(key);
+    assert.ok(found.length > 0 && found.every(({ reason }) => /signature/.test(reason)), why);
+  }
 });

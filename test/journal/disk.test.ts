@@ -18,7 +18,7 @@ import {
 } from './support.ts';
 
 const unavailable = { code: 'JOURNAL_UNAVAILABLE' };
-const options = { publicKey: journalPublicKey };
+const options = { publicKeys: [journalPublicKey] };
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve));

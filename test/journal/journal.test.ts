@@ -44,7 +44,7 @@ test('a journal gives back its facts in order, from the disk and from its buffer
   await second.journal.close();
   assert.deepEqual(await collect(readFacts(second.folder)), [nonce(1), admitted(2), outcome(2), voided(3)]);
   assert.deepEqual([...first.alarms, ...second.alarms], []);
-  assert.deepEqual((await verifyJournal(second.folder, { publicKey: journalPublicKey })).problems, []);
+  assert.deepEqual((await verifyJournal(second.folder, { publicKeys: [journalPublicKey] })).problems, []);
 });
 
 test('append numbers records without gaps, and synced resolves only for what is in the file', async (t) => {
@@ -109,7 +109,7 @@ test('a full segment is followed by one with a signed checkpoint that sums up wh
     (checkpoint.open as { admissionId: string }[]).map(({ admissionId }) => admissionId),
     Array.from({ length: 9 }, (_, n) => `a${n + 11}`),
   );
-  const verified = await verifyJournal(folder, { publicKey: journalPublicKey });
+  const verified = await verifyJournal(folder, { publicKeys: [journalPublicKey] });
   assert.deepEqual(verified.problems, []);
   assert.equal(verified.segments, numbers.length);
 

@@ -75,6 +75,7 @@ const RSA: AlgorithmName = 'rsa-v1_5-sha256';
 type Row = WrittenKeyState & { readonly algorithm?: AlgorithmName; readonly share?: number; readonly validDays?: number };
 const held = (keyid: string, { algorithm = EC, share = 100, validDays = 30, ...state }: Row = {}): HeldKey => ({
   signer: { keyid, algorithm, sign: () => Buffer.alloc(0) },
+  der: Buffer.alloc(0),
   certificate: {
     ...{ keyid, algorithm, serial: `0${keyid.length}AB`, alipaySerial: '', pem: '' },
     ...{ notBeforeMs: NOW_MS - DAY_MS, notAfterMs: NOW_MS + validDays * DAY_MS },

@@ -8,6 +8,7 @@ import { DEVELOPMENT_MARKER, ensureDevelopmentKeys } from '../../src/keys/develo
 import { checkKeyFileMode } from '../../src/keys/file-mode.ts';
 import { type Keyring, type KeyringOptions, loadKeyring } from '../../src/keys/keyring.ts';
 import { keyidOf } from '../../src/protocol/keyid.ts';
+import { toAssertionKeys } from '../../src/reference-core/assertion.ts';
 
 /** Runs with a secrets directory of its own. */
 function withSecrets(use: (directory: string, load: (changes?: Partial<KeyringOptions>) => Keyring) => void): void {
@@ -26,7 +27,7 @@ test('loadKeyring: every secret of the folder, each with the id of its own key',
     const journalKey = createPublicKey(readFileSync(join(directory, 'journal.pub')));
     assert.equal(keyring.journal.keyid, keyidOf(journalKey));
     assert.ok(verify(null, Buffer.from('x'), journalKey, keyring.journal.sign(Buffer.from('x')) as Buffer));
-    assert.equal(keyring.assertion.keyid, keyidOf(createPublicKey(readFileSync(join(directory, 'assertion.pub')))));
+    assert.equal(keyring.assertion.writing(Date.now()).keyid, keyidOf(createPublicKey(readFileSync(join(directory, 'assertion.pub')))));
     const [seal, fingerprint] = [keyring.answerSealKeys, keyring.fingerprintKeys].map((keys) => keys.writing(Date.now()));
     assert.equal(seal?.key.length, 32);
     assert.notDeepEqual(seal?.key, fingerprint?.key);
@@ -37,6 +38,22 @@ test('ids of shared secrets are equal on all instances that have the same files'
   withSecrets((_, load) => {
     assert.equal(load().payerKey.id, load().payerKey.id);
     assert.match(load().payerKey.id, /^[0-9a-f]{16}$/);
+  }));
+
+test('a dated assertion key signs from its day on; the core can be given both public keys before', () =>
+  withSecrets((directory, load) => {
+    const next = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    const day = Date.parse('2027-02-01T00:00:00Z');
+    const file = join(directory, 'assertion.2027-02-01.key');
+    writeFileSync(file, next.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+    const { assertion } = load({ nowMs: day - 1 });
+    const pub = createPublicKey(readFileSync(join(directory, 'assertion.pub')));
+    const [old, later] = [keyidOf(pub), keyidOf(createPublicKey(next))];
+    assert.deepEqual([assertion.writing(day - 1).keyid, assertion.writing(day).keyid], [old, later]);
+    const core = toAssertionKeys(assertion.all.map(({ publicKey }) => publicKey));
+    assert.deepEqual([...core.keys()].sort(), [old, later].sort());
+    writeFileSync(join(directory, 'assertion.2027-02-01.pub'), readFileSync(join(directory, 'assertion.pub')));
+    assert.throws(() => load({ nowMs: day }), { name: 'UserError', message: /assertion\.2027-02-01\.pub is not the public half/ });
   }));
 
 type Breaking = (directory: string) => Partial<KeyringOptions> | undefined;
@@ -98,7 +115,7 @@ test('production refuses development keys while the marker tells', () =>
   }));
 
 for (const production of [true, false]) {
-  for (const file of ['answer-seal.key', 'fingerprint.key', 'assertion.key', 'journal.key', 'tls-tickets.key']) {
+  for (const file of ['answer-seal.key', 'fingerprint.key', 'assertion.key', 'journal.key']) {
     test(`${production ? 'production' : 'development'} refuses a ${file} that others may read`, () =>
       withSecrets((directory, load) => {
         rmSync(join(directory, DEVELOPMENT_MARKER));

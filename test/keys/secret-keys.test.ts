@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fingerprintsOf } from '../../src/admission/fingerprint.ts';
 import { openWithAny, sealAnswer } from '../../src/keys/answer-seal.ts';
-import { loadSecretKeys, type SecretKeys } from '../../src/keys/secret-keys.ts';
+import { findTicketKeys, findWritingFile, loadSecretKeys, type SecretKeys } from '../../src/keys/secret-keys.ts';
 
 const NOW_MS = Date.parse('2027-01-10T12:00:00Z');
 const DAY_MS = 86_400_000;
@@ -78,4 +78,27 @@ test('a request has a fingerprint under every key, and keeps the one of the key 
   assert.deepEqual(one.otherFingerprints, []);
   assert.deepEqual(two.otherFingerprints, [one.fingerprint]);
   assert.notEqual(two.fingerprint, one.fingerprint);
+});
+
+test('secrets of session tickets: none at all is none, and a file that others may read is refused', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'hufu-ticket-keys-'));
+  try {
+    assert.equal(findTicketKeys(directory, NOW_MS), undefined);
+    const file = join(directory, 'tls-tickets.key');
+    writeFileSync(file, 'a'.repeat(64), { mode: 0o600 });
+    writeFileSync(join(directory, 'tls-tickets.2027-01-11.key'), 'b'.repeat(64), { mode: 0o600 });
+    const keys = findTicketKeys(directory, NOW_MS) as SecretKeys;
+    assert.deepEqual(
+      [NOW_MS, NOW_MS + DAY_MS].map((ms) => letterOf(keys.writing(ms))),
+      ['a', 'b'],
+    );
+    assert.deepEqual(
+      [NOW_MS, NOW_MS + DAY_MS].map((ms) => findWritingFile(directory, 'tls-tickets', ms)),
+      [file, join(directory, 'tls-tickets.2027-01-11.key')],
+    );
+    chmodSync(file, 0o644);
+    assert.throws(() => findTicketKeys(directory, NOW_MS), { name: 'UserError', message: /tls-tickets\.key may be read by others/ });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });

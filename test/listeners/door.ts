@@ -3,11 +3,13 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { loadAuthorities, trustOptions } from '../../src/identity/authorities.ts';
 import { readPeer } from '../../src/identity/peer.ts';
+import { createSecretKey } from '../../src/keys/secret-key.ts';
 import type { RefusedReason } from '../../src/listeners/gate.ts';
 import { type InternetOptions, listenInternet } from '../../src/listeners/internet.ts';
 import { errorRow, Refusal } from '../../src/protocol/errors.ts';
 import type { Arrived, Sealed } from '../../src/protocol/messages.ts';
 import type { Pki } from '../support/pki.ts';
+import { onlyKey } from '../support/secret-keys.ts';
 
 /** The real listener with real TLS, in this process. Its pipeline answers every request with what arrived. */
 export type Door = {
@@ -38,10 +40,10 @@ export async function openDoor(pki: Pki, more: Partial<InternetOptions> = {}): P
     address: '127.0.0.1',
     port: 0,
     hosts: new Set(['localhost', '127.0.0.1']),
-    certificates: [{ certificate: server.certificatePem, key: server.keyPem }],
+    certificates: [{ certificate: server.certificatePem, key: server.privateKey }],
     authorities: trustOptions(authorities).ca,
     proxies: [],
-    ticketSecret: Buffer.alloc(32, 7),
+    ticketKeys: onlyKey(createSecretKey('tls-tickets', Buffer.alloc(32, 7))),
     bodyBytesMax: () => 1_000,
     ready: () => undefined,
     isServed: () => true,

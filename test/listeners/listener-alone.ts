@@ -4,9 +4,11 @@ import type { TestContext } from 'node:test';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { loadAuthorities, trustOptions } from '../../src/identity/authorities.ts';
 import { readPeer } from '../../src/identity/peer.ts';
+import { createSecretKey } from '../../src/keys/secret-key.ts';
 import { type InternetOptions, type Listener, listenInternet } from '../../src/listeners/internet.ts';
 import type { Arrived, Sealed } from '../../src/protocol/messages.ts';
 import { makePki, type Pki } from '../support/pki.ts';
+import { onlyKey } from '../support/secret-keys.ts';
 
 export const MERCHANT = '800000000000001';
 
@@ -52,7 +54,7 @@ export const LIMITS = {
   port: 0,
   hosts: new Set(['localhost', '127.0.0.1']),
   proxies: [],
-  ticketSecret: Buffer.alloc(32, 7),
+  ticketKeys: onlyKey(createSecretKey('tls-tickets', Buffer.alloc(32, 7))),
   monotonicMs: () => performance.now(),
   onEvicted: () => undefined,
   onForgedIdentity: () => undefined,
@@ -78,12 +80,12 @@ export async function openDoor(t: TestContext, options: Partial<InternetOptions>
   const pki = await makePki();
   t.after(pki.dispose);
   const authorities = loadAuthorities([{ name: 'merchants', certificates: [join(pki.directory, 'merchants-authority.crt')] }]);
-  const { certificatePem, keyPem } = pki.read('server');
+  const { certificatePem, privateKey } = pki.read('server');
   const [arrived, refused, faults]: [Arrived[], string[], unknown[]] = [[], [], []];
   let connections = 0;
   const listener = await listenInternet({
     ...LIMITS,
-    certificates: [{ certificate: certificatePem, key: keyPem }],
+    certificates: [{ certificate: certificatePem, key: privateKey }],
     authorities: trustOptions(authorities).ca,
     readPeer: (socket) => readPeer(socket, authorities, Date.now()),
     onConnections: (count) => {

@@ -17,7 +17,7 @@ const SEALED: Sealed = { status: 200, rawHeaders: [], body: Buffer.from('{}'), c
 async function listen(t: TestContext) {
   const pki = await makePki();
   const authorities = loadAuthorities([{ name: 'merchants', certificates: [join(pki.directory, 'merchants-authority.crt')] }]);
-  const { certificatePem: certificate, keyPem: key } = pki.read('server');
+  const { certificatePem: certificate, privateKey: key } = pki.read('server');
   const unserved = new Set<string>();
   const world = { connections: 0, hold: false, arrived: Promise.withResolvers<void>(), release: Promise.withResolvers<void>() };
   const listener = await listenInternet({

@@ -7,10 +7,12 @@ import { type ConnectionOptions, connect } from 'node:tls';
 import { issueCertificate } from '../../src/certificates/issue.ts';
 import { createKeyPair, type KeyKind } from '../../src/certificates/key-pair.ts';
 import { loadAuthorities, trustOptions } from '../../src/identity/authorities.ts';
+import { createSecretKey, type SecretKey } from '../../src/keys/secret-key.ts';
 import type { InternetOptions } from '../../src/listeners/internet.ts';
 import { ticketKeysOf, ticketScope } from '../../src/listeners/ticket-keys.ts';
 import { parseName } from '../../src/protocol/distinguished-name.ts';
 import { makePki, type Pki } from '../support/pki.ts';
+import { onlyKey } from '../support/secret-keys.ts';
 import { ask, clientOf, type Door, handshake, openDoor } from './door.ts';
 
 const HOSTS = new Set(['localhost', '127.0.0.1', 'pay.example', 'line.bank.example']);
@@ -32,9 +34,11 @@ async function serverPair(pki: Pki, hosts: readonly string[], kind: KeyKind) {
   });
   return {
     certificate: certificate + authority.certificatePem,
-    key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    key: keys.privateKey,
   };
 }
+
+const [SAME, OTHER] = [7, 8].map((byte) => createSecretKey('tls-tickets', Buffer.alloc(32, byte))) as [SecretKey, SecretKey];
 
 describe('several server certificates', () => {
   let pki: Pki;
@@ -44,7 +48,7 @@ describe('several server certificates', () => {
     pki = await makePki();
     const server = pki.read('server');
     certificates = [
-      { certificate: server.certificatePem, key: server.keyPem },
+      { certificate: server.certificatePem, key: server.privateKey },
       await serverPair(pki, ['localhost'], 'rsa-2048'),
       await serverPair(pki, ['pay.example'], 'p-256'),
       await serverPair(pki, ['pay.example'], 'rsa-2048'),
@@ -158,7 +162,8 @@ describe('several server certificates', () => {
         loadAuthorities([{ name: 'merchants', certificates: [pki.read('merchants-authority').certificate] }]),
       ).ca;
       const secret = Buffer.alloc(32, 7).toString('hex');
-      child.send(JSON.stringify({ name: 'internet', hosts: [...HOSTS], certificates, authorities, secret, atMs: NOON_MS }));
+      const texts = certificates.map(({ certificate, key }) => ({ certificate, key: key.export({ type: 'pkcs8', format: 'pem' }) }));
+      child.send(JSON.stringify({ name: 'internet', hosts: [...HOSTS], certificates: texts, authorities, secret, atMs: NOON_MS }));
       const [port] = (await once(child, 'message')) as [number];
       const socket = await handshake({ ...clientOf(pki), port, session, maxVersion });
       assert.equal(socket.isSessionReused(), true);
@@ -170,7 +175,16 @@ describe('several server certificates', () => {
 
     const elsewhere: readonly (readonly [Partial<InternetOptions>, boolean, string])[] = [
       [{ name: 'dedicated' }, false, 'another listener'],
-      [{ ticketSecret: Buffer.alloc(32, 8) }, false, 'another secret'],
+      [{ ticketKeys: onlyKey(OTHER) }, false, 'another secret'],
+      [{ ticketKeys: { writing: (ms) => (ms < NOON_MS ? SAME : OTHER), all: [OTHER, SAME] } }, false, 'a secret exchanged since then'],
+      [
+        {
+          ticketKeys: { writing: (ms) => (ms < NOON_MS + DAY_MS / 2 ? SAME : OTHER), all: [OTHER, SAME] },
+          nowMs: () => NOON_MS + DAY_MS / 2,
+        },
+        true,
+        'midnight, from which a dated secret writes: the one of yesterday still opens',
+      ],
       [{ nowMs: () => NOON_MS + DAY_MS / 2 - 1 }, true, 'the end of the same day'],
       [{ nowMs: () => NOON_MS + DAY_MS / 2 }, true, 'midnight: the key of yesterday still opens'],
       [{ nowMs: () => NOON_MS + DAY_MS / 2 + 7_199_999 }, true, 'two hours later, but a millisecond'],

@@ -24,7 +24,7 @@ async function serverPair(pki: Pki, kind: KeyKind) {
     profile: 'server',
     hosts: ['localhost'],
   });
-  return { certificate: certificate + authority.certificatePem, key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+  return { certificate: certificate + authority.certificatePem, key: keys.privateKey };
 }
 
 describe('stapling where a name has an RSA and an elliptic-curve certificate', () => {

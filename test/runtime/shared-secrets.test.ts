@@ -8,11 +8,15 @@ import { onlyKey } from '../support/secret-keys.ts';
 
 type Held = Parameters<typeof secretsOf>[0];
 const key = (purpose: string, octet: number): SecretKey => createSecretKey(purpose, Buffer.alloc(32, octet));
+const assertions = (...keyids: readonly string[]): Held['assertion'] => {
+  const all = keyids.map((keyid) => ({ keyid }) as Held['assertion']['all'][number]);
+  return { writing: () => all[0] as (typeof all)[number], all };
+};
 const held = (changes: Partial<Held> = {}): Held => ({
   answerSealKeys: onlyKey(key('answer-seal', 1)),
   fingerprintKeys: onlyKey(key('fingerprint', 2)),
   payerKey: key('fingerprint', 2),
-  assertion: { keyid: 'a' } as Held['assertion'],
+  assertion: assertions('a'),
   ...changes,
 });
 
@@ -35,7 +39,8 @@ const different: readonly (readonly [Partial<Held>, string])[] = [
   [{ answerSealKeys: { writing: () => key('answer-seal', 1), all: [key('answer-seal', 1), key('answer-seal', 9)] } }, 'answer-seal'],
   [{ fingerprintKeys: onlyKey(key('fingerprint', 9)) }, 'fingerprint'],
   [{ payerKey: key('payer', 9) }, 'payer'],
-  [{ assertion: { keyid: 'b' } as Held['assertion'] }, 'assertion'],
+  [{ assertion: assertions('b') }, 'assertion'],
+  [{ assertion: assertions('a', 'next') }, 'assertion'],
 ];
 for (const [changes, purpose] of different) {
   test(`an instance with other ${purpose} keys does not start, and says so in one line`, async () => {

@@ -331,6 +331,12 @@ describe('callUntilFinal', () => {
         assert.deepEqual([answer.outcome, gateway.got.length], [outcome, deliveries]);
       }));
   }
+  test('says at once that the key belongs to another request', () =>
+    using(scripted(later(422, 'IDEMPOTENCY_KEY_REUSED', 'unknown', 'query_first')), async ({ gateway, client }) => {
+      const answer = await client.callUntilFinal(ORDER, { wait });
+      assert.deepEqual([gateway.got.length, answer.outcome, answer.retry], [1, 'unknown', 'query_first']);
+      assert.match(answer.why ?? '', /^this idempotencyKey was used with another request: .* `encrypt`; query the order/);
+    }));
   test('does not believe the Retry-After of an answer that does not verify, and keeps its own bound', () =>
     using(
       scripted(

@@ -217,19 +217,6 @@ for (const [why, word, nowMs, outcome, alarm] of DECIDED)
     assert.equal(journal.entries.length, outcome === undefined ? 0 : 1);
   });
 
-test('an operator decides nothing that is still under way: its process may void it, and the same key run anew', async () => {
-  const now = { ms: NOW };
-  const { resolver, store, alarms, journal } = await openResolver(NEVER, { nowMs: () => now.ms });
-  await store.admit(admission('b', { totals: [total(10, 100)] }));
-  const running = await store.findClaim({ merchantNumber: FIRST, keyHash: 'key-b' });
-  assert.equal(running?.state, 'inFlight');
-  assert.equal(await resolver.decide(FIRST, 'key-b', 'succeeded'), true, 'nothing to be tried again');
-  assert.deepEqual([alarms, journal.entries], [['an operator decided about a request that is still under way'], []]);
-  now.ms = running?.deadlineMs ?? 0;
-  assert.equal(await resolver.decide(FIRST, 'key-b', 'succeeded'), true);
-  assert.equal((await store.findClaim({ merchantNumber: FIRST, keyHash: 'key-b' }))?.outcome, 'succeeded');
-});
-
 test('an operator does not overrule what is final, nor speak of what is not there, nor take a claim that is being asked about', async () => {
   const { resolver, store, claim, alarms } = await openResolver(NEVER);
   await store.lease({ merchantNumber: FIRST, keyHash: 'key-a', epoch: 'e1', nowMs: LATER, untilMs: LATER + 15_000 });

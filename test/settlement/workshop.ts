@@ -115,7 +115,7 @@ export async function openWorkshop(t: TestContext, kind: StoreKind, instances: r
     movedBy: (key) => core.moved.get(derivedKeyOf(MERCHANT, pay.id, key)),
     journalProblems: async () => {
       const folders = await readdir(journals);
-      const checked = folders.map((folder) => verifyJournal(join(journals, folder), { publicKey: journalPublicKey }));
+      const checked = folders.map((folder) => verifyJournal(join(journals, folder), { publicKeys: [journalPublicKey] }));
       return (await Promise.all(checked)).flatMap(({ problems }) => problems);
     },
   };
@@ -237,7 +237,12 @@ async function bootProcess(parts: Parts): Promise<TestProcess> {
       idempotency: { answerHours: 24, claimDays: 180 },
       resolve: { scheduleMs: [500, 500, 1_000, 2_000, 4_000, 5_000], clockAllowanceMs: 2_000 },
     },
-    keys: { fingerprintKeys: onlyKey(KEY), answerSealKeys: onlyKey(KEY), payerKey: KEY, assertion: assertionKey },
+    keys: {
+      fingerprintKeys: onlyKey(KEY),
+      answerSealKeys: onlyKey(KEY),
+      payerKey: KEY,
+      assertion: { writing: () => assertionKey, all: [assertionKey] },
+    },
     state,
     core: mortalCore(reaper, parts.core),
     local: {},

@@ -372,7 +372,7 @@ for (const options of [JWS_OPTIONS, OLD]) {
         requestId: '',
         nonce: '',
         answerAlgorithm: 'ecdsa-p256-sha256',
-        findSigner: () => ({ signer, serialNumber: '', alipaySerial: '', pem: '' }),
+        findSigner: () => ({ signer, serialNumber: '', alipaySerial: '', der: Buffer.alloc(0) }),
       })) ?? [];
     assert.equal(name, 'x-jws-signature');
     const [head = '', payload, signature = ''] = value.split('.');

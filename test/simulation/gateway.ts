@@ -235,7 +235,12 @@ function wireGateway(world: GatewayWorld, disk: Disk, life: Life, state: State):
         clockAllowanceMs: plant === 'notFoundBeforeExpiry' ? -60_000 : CLOCK_ALLOWANCE_MS,
       },
     },
-    keys: { fingerprintKeys: onlyKey(KEY), answerSealKeys: onlyKey(KEY), payerKey: KEY, assertion: assertionKey },
+    keys: {
+      fingerprintKeys: onlyKey(KEY),
+      answerSealKeys: onlyKey(KEY),
+      payerKey: KEY,
+      assertion: { writing: () => assertionKey, all: [assertionKey] },
+    },
     state,
     core: world.core.connect(life),
     local: {},

@@ -6,6 +6,7 @@ import { readCrl } from '../../certificates/read-crl.ts';
 import type { GatewayConfig } from '../../config/schema.ts';
 import { readFailure } from '../../config/yaml-file.ts';
 import { keptCrlFile } from '../../identity/crl-reader.ts';
+import { findWritingFile } from '../../keys/secret-keys.ts';
 import { SESSION_SECONDS } from '../../listeners/ticket-keys.ts';
 
 /** A revocation list of gateway.yaml as it lies on this machine; without the members behind `source` when there is none yet. */
@@ -66,7 +67,7 @@ export function collectCrls(config: GatewayConfig, nowMs: number, note: (problem
 
 /** Who may resume whose sessions, and how old what opens them is. */
 export function describeTickets(secretsDirectory: string, nowMs: number): TicketRow {
-  const file = join(secretsDirectory, 'tls-tickets.key');
+  const file = findWritingFile(secretsDirectory, 'tls-tickets', nowMs) ?? join(secretsDirectory, 'tls-tickets.key');
   const found = statSync(file, { throwIfNoEntry: false });
   return {
     file,

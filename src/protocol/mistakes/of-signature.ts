@@ -1,5 +1,6 @@
 import { constants, verify } from 'node:crypto';
 import { sha256 } from '../../lib/bytes.ts';
+import { sameKey } from '../../lib/same-key.ts';
 import { COVERED_WHEN_SENT } from '../headers.ts';
 import { readLines, writeLines } from './altered-base.ts';
 import { bytesFor, type OtherKey, type Suspect, verifiesFor, verifiesOver } from './suspect.ts';
@@ -119,7 +120,7 @@ export const ENCODING_MISTAKES: readonly SignatureMistake[] = [
 ];
 
 const byAny = (suspect: Suspect, wanted: (key: OtherKey) => boolean): boolean =>
-  suspect.otherKeys.some((key) => wanted(key) && !key.publicKey.equals(suspect.publicKey) && verifiesOver(suspect, suspect.base, key));
+  suspect.otherKeys.some((key) => wanted(key) && !sameKey(key.publicKey, suspect.publicKey) && verifiesOver(suspect, suspect.base, key));
 
 /** Other keys than the one that was named. */
 export const KEY_MISTAKES: readonly SignatureMistake[] = [

@@ -1,8 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 
 export type PushOptions = {
-  /** Where to listen: each time another one is tried, since every node of a Cluster tells what was published on any. */
-  readonly addresses: readonly RedisOptions[];
+  readonly address: RedisOptions;
   /** Of connecting. */
   readonly connectTimeoutMs: number;
 };
@@ -18,42 +17,14 @@ const KEEP_ALIVE_MS = 10_000;
  * else, and losing it must not disturb the other. Also calls back whenever it subscribed, since something may have been missed.
  * A server that may not be subscribed to is asked again at each connection only. Returns what ends it.
  */
-export function watchChannel({ addresses, connectTimeoutMs }: PushOptions, channel: string, onMessage: () => void): () => void {
-  let attempts = 0;
-  let timer: NodeJS.Timeout | undefined;
-  const listen = (at: number): Redis => {
-    const client = openListener({ ...addresses[at % addresses.length], connectTimeout: connectTimeoutMs }, channel, onMessage);
-    client.on('ready', () => {
-      attempts = 0;
-    });
-    client.once('end', () => {
-      attempts += 1;
-      timer = setTimeout(
-        () => {
-          present = listen(at + 1);
-        },
-        Math.min(attempts * RECONNECT_STEP_MS, RECONNECT_MS_MAX),
-      );
-    });
-    return client;
-  };
-  let present = listen(0);
-  return () => {
-    present.removeAllListeners('end');
-    clearTimeout(timer);
-    present.disconnect();
-  };
-}
-
-/** One connection, which ends for good when it is lost. */
-function openListener(address: RedisOptions, channel: string, onMessage: () => void): Redis {
+export function watchChannel({ address, connectTimeoutMs }: PushOptions, channel: string, onMessage: () => void): () => void {
   const client = new Redis({
     ...address,
     replyMapping: 'legacy',
     connectionName: 'hufu-push',
+    connectTimeout: connectTimeoutMs,
     keepAlive: KEEP_ALIVE_MS,
-    retryStrategy: () => null,
-    sentinelRetryStrategy: () => null,
+    retryStrategy: (times) => Math.min(times * RECONNECT_STEP_MS, RECONNECT_MS_MAX),
     maxRetriesPerRequest: 0,
     autoResubscribe: false,
     enableOfflineQueue: false,
@@ -63,5 +34,5 @@ function openListener(address: RedisOptions, channel: string, onMessage: () => v
   client.on('error', () => undefined);
   client.on('ready', () => void client.subscribe(channel).then(onMessage, () => undefined));
   client.on('message', onMessage);
-  return client;
+  return () => client.disconnect();
 }

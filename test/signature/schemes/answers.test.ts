@@ -7,7 +7,7 @@ import { rsaSign, STANDARD_OPTIONS } from '../scheme-maker.ts';
 
 const by: AnswerSigner = {
   signer: { keyid: 'k', algorithm: 'rsa-v1_5-sha256', sign: async (data) => Buffer.from(rsaSign(Buffer.from(data)), 'base64') },
-  pem: '',
+  der: Buffer.alloc(0),
   serialNumber: '0A',
   alipaySerial: 'a',
 };
@@ -42,6 +42,11 @@ for (const [scheme, prefix, timestamp, serial] of forms) {
     assert.deepEqual(await signAnswer?.(answerOf(undefined)), []);
   });
 }
+
+for (const scheme of ['jws', 'jws-obie', 'cms'] as const)
+  test(`an answer under ${scheme} has only our own signature while no key for it is current`, async () => {
+    assert.deepEqual(await schemeOf(scheme).signAnswer?.(answerOf(undefined)), []);
+  });
 
 test('an answer to a form of Alipay is wrapped with its signature, where a current RSA key can make one', async () => {
   const { wrapAnswer } = schemeOf('sorted-rsa2');

@@ -247,7 +247,7 @@ describe('requests with a detached CMS signature', () => {
     const headers = await schemeOf('cms').signAnswer?.({
       ...{ status: 201, contentType: 'application/json', body, nowMs: NOW_MS, operationId: 'x', requestId: 'r1' },
       ...{ nonce: `cms:${NONCE}`, signatureOptions: STANDARD_OPTIONS, answerAlgorithm: 'ecdsa-p256-sha256' },
-      findSigner: () => ({ signer, pem: platform.certificatePem, serialNumber: '', alipaySerial: '' }),
+      findSigner: () => ({ signer, der: new X509Certificate(platform.certificatePem).raw, serialNumber: '', alipaySerial: '' }),
     });
     const [, created, , text = ''] = headers ?? [];
     const { attributes, signature } = readCms(Buffer.from(text, 'base64'));
