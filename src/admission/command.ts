@@ -69,7 +69,8 @@ function askedSteps(opened: Opened, { nowMs, timeZone, payerKey }: CommandOption
   return barred ? { ...steps, totals: [], totalRules: [], barred } : steps;
 }
 
-function payerOf({ operation, value }: Opened, key: Uint8Array): string | undefined {
+/** Who pays, as counters and the risk service know them; undefined when the request does not say. */
+export function payerOf({ operation, value }: Opened, key: Uint8Array): string | undefined {
   const payer = operation.payer === undefined ? undefined : findAt(value, operation.payer);
   return typeof payer === 'string' || typeof payer === 'number' ? payerHash(key, String(payer)) : undefined;
 }

@@ -42,11 +42,14 @@ export function counterOf(parts: readonly string[], scope: LimitScope, operation
 }
 
 /** Characters of base64url that are kept: 132 bits. */
-const PAYER_CHARACTERS = 22;
+const NAME_CHARACTERS = 22;
 
-/** Names a payer in counters: HMAC-SHA-256, since account numbers can be guessed. Never the number itself. */
-export const payerHash = (key: Uint8Array, payer: string): string =>
+/** Stands for a value that can be guessed, such as an account number: HMAC-SHA-256, bound to what it is. */
+export const keyedName = (key: Uint8Array, what: 'payer' | 'device', value: string): string =>
   createHmac('sha256', key)
-    .update(lengthPrefixed(['payer', payer]))
+    .update(lengthPrefixed([what, value]))
     .digest('base64url')
-    .slice(0, PAYER_CHARACTERS);
+    .slice(0, NAME_CHARACTERS);
+
+/** Names a payer in counters and to the risk service. Never the number itself. */
+export const payerHash = (key: Uint8Array, payer: string): string => keyedName(key, 'payer', payer);

@@ -25,6 +25,7 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: 'inventory', summary: 'every key, certificate, suite and binding, and when it ends', load: () => import('./inventory.ts') },
   { name: 'merchant', summary: 'add, bind, unbind, suspend, resume and show merchants', load: () => import('./merchant.ts') },
   { name: 'limits', summary: 'what a merchant has used of its limits, and which one decides', load: () => import('./limits.ts') },
+  { name: 'policy', summary: 'dedicated line or internet: which rule decides, and why', load: () => import('./policy.ts') },
   {
     name: 'reservations',
     summary: 'payments under way or of unknown outcome, and deciding one by hand',

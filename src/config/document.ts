@@ -3,6 +3,7 @@ import { ENVIRONMENT } from './environment.ts';
 import { MERCHANT } from './merchant-schema.ts';
 import { X_HUFU } from './operation-schema.ts';
 import { PLANS } from './plan-schema.ts';
+import { POLICY } from './policy-schema.ts';
 import { GATEWAY } from './schema.ts';
 
 /** The part of JSON Schema that the rows make. */
@@ -36,6 +37,7 @@ The first line of the files in \`config/\` names a JSON Schema, which lets edito
 const CHAPTERS = [
   ['config/gateway.yaml', 'The gateway itself.', GATEWAY],
   ['config/plans.yaml', 'Limit plans. NAME stands for names of your own.', PLANS],
+  ['config/policy.yaml', 'Which channel, under which controls (docs/policy.md).', POLICY],
   ['config/merchants/*.yaml', 'One file for each merchant.', MERCHANT],
   ['x-hufu', 'What each operation of an OpenAPI 3.1 document says to the gateway.', X_HUFU],
 ] as const;

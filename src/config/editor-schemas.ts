@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MERCHANT } from './merchant-schema.ts';
 import { X_HUFU } from './operation-schema.ts';
 import { PLANS } from './plan-schema.ts';
+import { POLICY } from './policy-schema.ts';
 import { GATEWAY } from './schema.ts';
 
 /** The files that editors can check while one types, and what each is about. */
@@ -9,6 +10,7 @@ const FILES = [
   ['config/schemas/gateway.json', GATEWAY, 'config/gateway.yaml'],
   ['config/schemas/merchant.json', MERCHANT, 'a file of config/merchants'],
   ['config/schemas/plans.json', PLANS, 'config/plans.yaml'],
+  ['config/schemas/policy.json', POLICY, 'config/policy.yaml'],
   ['config/schemas/x-hufu.json', X_HUFU, 'the x-hufu extension of an operation'],
 ] as const;
 

@@ -1,4 +1,4 @@
-import { findNetwork } from '../lib/networks.ts';
+import { findNetworkProblem } from '../lib/networks.ts';
 import { UserError } from '../lib/user-error.ts';
 import { parseName } from '../protocol/distinguished-name.ts';
 import { describe } from './check-shape.ts';
@@ -96,12 +96,7 @@ function checkAuthorityNames(source: YamlFile, config: GatewayConfig, path: Yaml
 
 function checkNetworks(source: YamlFile, path: YamlPath, networks: readonly string[], report: Report): void {
   for (const [index, text] of networks.entries()) {
-    const network = findNetwork(text);
-    const problem = !network
-      ? 'expected a network such as 10.20.0.0/16, with no bit set behind the prefix'
-      : network.bits === 0
-        ? 'a network of all addresses is no list'
-        : undefined;
+    const problem = findNetworkProblem(text);
     if (problem) report(source.problem([...path, index], `${path.slice(-2).join('.')}: ${problem}, found ${describe(text)}`));
   }
 }

@@ -98,6 +98,8 @@ function resolveConfig(source: YamlFile, written: Written, overrides: Overrides,
     core: { ...written.core, url: coreUrl(written.core.url, overrides.corePort) },
     operations: written.operations.map(here),
     plans: here(written.plans),
+    policy: here(written.policy),
+    risk: written.risk && { ...written.risk, ...(written.risk.authority && { authority: certificate(written.risk.authority) }) },
     merchants: here(written.merchants),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MERCHANT_KINDS } from '../protocol/access.ts';
 import { ALGORITHM_NAMES, HTTP_ALGORITHM_NAMES } from '../protocol/algorithms.ts';
 import { KEY_SOURCES } from '../protocol/merchant.ts';
 import { SCHEME_NAMES } from '../protocol/scheme-names.ts';
@@ -97,6 +98,14 @@ export const MERCHANT = entry({
   name: text(REQUIRED, /^\S.{0,127}$/s, 'a name of 1 to 128 characters', 'name, for people'),
   status: choice(['active', 'suspended'], 'active', 'a suspended merchant is refused with every request'),
   channels: list(choice(['internet', 'dedicated'], REQUIRED, 'channel'), ['internet'], 1, 'ways it may come', 2),
+  kind: choice(MERCHANT_KINDS, 'merchant', 'what it is, for the access policy (docs/policy.md)'),
+  networks: list(
+    text(REQUIRED, /^[0-9A-Fa-f:.]{2,45}\/\d{1,3}$/, 'a network such as 203.0.113.0/24', 'network'),
+    OPTIONAL,
+    1,
+    'the only networks it may come from, on every channel; default: any, unless a rule of the policy demands a list',
+    256,
+  ),
   names: list(
     entry(NAME),
     REQUIRED,

@@ -68,6 +68,8 @@ export const X_HUFU = entry({
   amount: pointer(OPTIONAL, 'where the body has the amount, whole fen'),
   currency: pointer(OPTIONAL, 'where the body has the currency'),
   payer: pointer(OPTIONAL, 'where the body has the payer, for limits that count by it'),
+  device: pointer(OPTIONAL, 'where the body names the device of who pays, for the risk service, which gets a keyed hash of it'),
+  batch: boolean(false, 'whether it carries many orders at once (批量), for the access policy'),
   scene: pointer(OPTIONAL, 'where the body names its scene (业务场景), for contracts that allow only some'),
   limits: choice(
     ['totals', 'single', 'none'],

@@ -14,6 +14,9 @@ export function checkProduction(source: YamlFile, config: GatewayConfig, checksF
     report(
       source.problem(['core', 'url'], 'core.url: production speaks plain HTTP only to this host; use https:// or a local end of a tunnel'),
     );
+  const risk = config.risk && new URL(config.risk.url);
+  if (risk?.protocol === 'http:' && !isLoopback(risk.hostname))
+    report(source.problem(['risk', 'url'], 'risk.url: production speaks plain HTTP only to this host; use https://'));
   if (config.instances.length > 1 && config.store.startsWith('sqlite:'))
     report(source.problem(['store'], 'store: more than one instance needs redis://, since a SQLite file serves one host only'));
   if (!checksFiles) return;

@@ -3,6 +3,7 @@ import { ANSWERS } from './answer-rows.ts';
 import { AUTHORITY } from './authority-rows.ts';
 import { ENCRYPTION } from './encryption-rows.ts';
 import { address, BALANCER, DEDICATED, INTERNET, port } from './listener-rows.ts';
+import { RISK } from './risk-rows.ts';
 import { boolean, entry, integer, list, numberOf, OPTIONAL, optionalSection, path, REQUIRED, section, text } from './rows.ts';
 
 /**
@@ -227,6 +228,8 @@ export const GATEWAY = entry({
     256,
   ),
   plans: path('plans.yaml', 'limit plans; relative to this file'),
+  policy: path('policy.yaml', 'access policy: what comes over which channel under which controls (docs/policy.md); relative to this file'),
+  risk: RISK,
   merchants: path('merchants', 'directory with one YAML or JSON file for each merchant; relative to this file'),
 });
 

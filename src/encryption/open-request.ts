@@ -14,7 +14,7 @@ export type SealedRequest = Pick<Opened, 'operation' | 'merchant' | 'method' | '
 /** The key of an id, one of the gateway's or a working key of this merchant. Throws a Refusal WORKING_KEY_UNKNOWN or STORE_UNAVAILABLE. */
 export type FindDecryptionKey = (keyid: string, merchantNumber: string) => Promise<JweKey | undefined>;
 
-export type OpenedBody = Pick<Opened, 'body' | 'value' | 'sealed' | 'workingKey'>;
+export type OpenedBody = Pick<Opened, 'body' | 'value' | 'sealed' | 'workingKey' | 'opened'>;
 
 /** Each costs a private-key operation. */
 const CIPHERTEXTS_MAX = 16;
@@ -87,7 +87,7 @@ async function openFields(
   body: Buffer,
   isCovered: boolean,
   openText: (text: string, pointer: string) => Promise<Buffer>,
-): Promise<Pick<OpenedBody, 'body' | 'value'>> {
+): Promise<Pick<OpenedBody, 'body' | 'value' | 'opened'>> {
   const value = parseStrictJson(body);
   const fields = (operation.encryption?.fields ?? []).flatMap(({ pointer, required }) =>
     placesOf(value, pointer).map((place) => ({ ...place, required })),
@@ -102,12 +102,13 @@ async function openFields(
     opened.push({ pointer, value: readField(plaintext, pointer) });
     spliced = splice(spliced, text, plaintext, pointer);
   }
-  if (opened.length === 0) return { body, value };
+  const places = isCovered ? [''] : opened.map(({ pointer }) => pointer);
+  if (opened.length === 0) return { body, value, opened: places };
   const result = parseStrictJson(spliced);
   // A ciphertext that stands in the body more than once, or not letter by letter, would have been put in another place.
   const lost = opened.find((field) => !isDeepStrictEqual(findAt(result, field.pointer), field.value));
   if (lost) throw invalid(lost.pointer, ONCE);
-  return { body: spliced, value: result };
+  return { body: spliced, value: result, opened: places };
 }
 
 const ONCE = 'the ciphertext must stand in the body exactly once and without escapes';

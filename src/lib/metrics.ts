@@ -7,6 +7,7 @@ export type Metrics = {
   readonly seconds: Histogram<'operation'>;
   readonly stageSeconds: Histogram<'stage'>;
   readonly shadowed: Counter<'rule'>;
+  readonly riskVerdicts: Counter<'verdict'>;
   readonly alarms: Counter<string>;
   readonly connections: Gauge<'listener'>;
   readonly refusedConnections: Counter<'listener' | 'reason'>;
@@ -40,6 +41,11 @@ export function createMetrics(): Metrics {
     seconds: timed('request_seconds', 'From the last byte of the request to the first of the answer', ['operation']),
     stageSeconds: timed('stage_seconds', 'Time in each stage of the pipeline', ['stage']),
     shadowed: new Counter(of('shadow_refusals_total', 'Requests that a limit on trial (shadow) would have refused, by rule', ['rule'])),
+    riskVerdicts: new Counter(
+      of('risk_verdicts_total', 'What the risk service said of requests: pass, reject, step-up; unavailable or let-through: no verdict', [
+        'verdict',
+      ]),
+    ),
     alarms: new Counter(of('alarms_total', 'Events that a person must look at')),
     connections: new Gauge(of('connections', 'Open merchant connections', ['listener'])),
     refusedConnections: new Counter(of('refused_connections_total', 'Connections closed before HTTP', ['listener', 'reason'])),

@@ -33,6 +33,13 @@ export function findNetwork(text: string): Network | undefined {
   return { bytes, bits };
 }
 
+/** What is wrong with an entry of an address list, in words; undefined for one that can be used. */
+export function findNetworkProblem(text: string): string | undefined {
+  const network = findNetwork(text);
+  if (!network) return 'expected a network such as 10.20.0.0/16, with no bit set behind the prefix';
+  return network.bits === 0 ? 'a network of all addresses is no list' : undefined;
+}
+
 function contains({ bytes, bits }: Network, address: readonly number[]): boolean {
   if (bytes.length !== address.length) return false;
   for (let bit = 0; bit < bits; bit += 1) if (bitOf(bytes, bit) !== bitOf(address, bit)) return false;

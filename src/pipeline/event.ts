@@ -28,6 +28,8 @@ function factsOf(reached: Reached | Settled): Record<string, unknown> {
     merchantNumber: 'merchant' in reached ? reached.merchant.number : undefined,
     keyid: 'signatureBase' in reached ? reached.key.keyid : undefined,
     scheme: 'signatureBase' in reached ? reached.scheme : undefined,
+    access: 'access' in reached ? reached.access.rule : undefined,
+    risk: 'risk' in reached ? reached.risk : undefined,
     admissionId: 'admissionId' in reached ? reached.admissionId : undefined,
     outcome: 'outcome' in reached ? reached.outcome : undefined,
     settled: 'settled' in reached ? reached.settled : undefined,
@@ -36,6 +38,13 @@ function factsOf(reached: Reached | Settled): Record<string, unknown> {
     bodyBytes: reached.body.length,
   };
 }
+
+/** Verdicts of the risk service that are refusals. */
+const RISK_CODES: ReadonlyMap<string, string> = new Map([
+  ['RISK_REJECTED', 'reject'],
+  ['RISK_STEP_UP', 'step-up'],
+  ['RISK_UNAVAILABLE', 'unavailable'],
+]);
 
 const causeOf = (cause: unknown): string | undefined =>
   cause === undefined ? undefined : cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
@@ -46,6 +55,8 @@ export function createEvent(log: Log, metrics: Metrics, nowMs: () => number): Ev
     const durationMs = Math.max(0, nowMs() - reached.receivedAtMs);
     metrics.requests.inc({ operation, status: sealed.status, code });
     metrics.seconds.observe({ operation }, durationMs / 1000);
+    const verdict = RISK_CODES.get(code) ?? ('risk' in reached ? reached.risk : undefined);
+    if (verdict !== undefined) metrics.riskVerdicts.inc({ verdict });
     if ('shadowed' in reached) for (const rule of reached.shadowed) metrics.shadowed.inc({ rule });
     for (const [stage, ms] of Object.entries(reached.times)) metrics.stageSeconds.observe({ stage }, ms / 1000);
     return durationMs;
@@ -62,6 +73,7 @@ export function createEvent(log: Log, metrics: Metrics, nowMs: () => number): Ev
         ...factsOf(reached),
         status: sealed.status,
         code: refusal.code,
+        rule: refusal.options.members?.rule,
         cause: causeOf(cause),
         durationMs,
         times: rounded(reached.times),

@@ -43,7 +43,7 @@ export function createEvidence(journal: Journal, sealBase: SealBase, nowMs: () =
     noted.set(keyid, { publicKey, atMs });
   };
   return {
-    appendRequest: ({ requestId, merchant, operation, peer, key, scheme, signature, signatureBase, signedDigest, admissionId }) => {
+    appendRequest: ({ requestId, merchant, operation, peer, access, key, scheme, signature, signatureBase, signedDigest, admissionId }) => {
       noteKey(key);
       return journal.append({
         type: 'request',
@@ -52,6 +52,7 @@ export function createEvidence(journal: Journal, sealBase: SealBase, nowMs: () =
           admissionId,
           merchantNumber: merchant.number,
           operation: operation.id,
+          rule: access.rule,
           certificate: peer.thumbprint,
           keyid: key.keyid,
           algorithm: key.algorithm,

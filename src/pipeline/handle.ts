@@ -24,7 +24,8 @@ export async function handle(arrived: Arrived, stages: Stages): Promise<Sealed> 
     const admitted = await stages.admit(opened); // ONE store step: nonce, rates, idempotency, limits
     reached = admitted;
     if ('known' in admitted) return await stages.seal(admitted, await stages.recall(admitted));
-    const journalled = await stages.journal(admitted); // on the disk before money can move
+    const screened = await stages.screen(admitted); // the risk service, where there is one; what it rejects is given back
+    const journalled = await stages.journal(screened); // on the disk before money can move
     const forwarded = await stages.forward(journalled); // core: succeeded, failed or unknown
     const settled = stages.settle(forwarded); // commit, release or hold: sent before the answer, not awaited
     return await stages.seal(settled, replyTo(settled));

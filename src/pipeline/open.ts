@@ -7,6 +7,7 @@ import { allHeaders, HEADER } from '../protocol/headers.ts';
 import type { Opened, Verified } from '../protocol/messages.ts';
 import type { Problem } from '../protocol/operation.ts';
 import { schemeOf } from '../signature/schemes.ts';
+import { decideAccess } from './access.ts';
 import { signedIdempotencyKey } from './signed-key.ts';
 
 /** At most this many problems are told at once. */
@@ -104,6 +105,6 @@ export function createOpen({ findKey, nowMs }: OpenOptions): (verified: Verified
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     };
     checkAnswerKey(opened, nowMs());
-    return opened;
+    return { ...opened, access: decideAccess(opened) };
   };
 }

@@ -3,6 +3,7 @@ import { Refusal } from '../protocol/errors.ts';
 import type { Identified, Routed } from '../protocol/messages.ts';
 import type { Operation } from '../protocol/operation.ts';
 import type { Snapshot } from '../registry/snapshot.ts';
+import { checkAddress, checkChannel } from './access.ts';
 
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
 const clockText = (minute: number): string => `${twoDigits(Math.floor(minute / 60))}:${twoDigits(minute % 60)}`;
@@ -32,11 +33,15 @@ export function createRoute(options: {
 }): (identified: Identified) => Routed {
   return (identified) => {
     const { merchant, channel, method, target } = identified;
-    const found = options.snapshot().findRoute(method, pathOf(target));
+    checkAddress(identified);
+    const { findRoute, accessOf } = options.snapshot();
+    const found = findRoute(method, pathOf(target));
     if (!found) throw new Refusal('OPERATION_UNKNOWN');
     const { operation, pathParameters } = found;
     if (merchant.operations && !merchant.operations.has(operation.id)) throw new Refusal('OPERATION_NOT_ENABLED');
     if (!operation.channels.includes(channel) || !merchant.channels.includes(channel)) throw new Refusal('CHANNEL_NOT_ALLOWED');
+    const accessRules = accessOf(operation.id, merchant.kind ?? 'merchant');
+    checkChannel(accessRules, identified);
     const { window } = operation;
     if (window && !isWithin(window, minuteOfDay(options.nowMs(), options.timeZone))) {
       throw new Refusal('OUTSIDE_WINDOW', {
@@ -45,6 +50,6 @@ export function createRoute(options: {
       });
     }
     checkBodySize(operation, identified.body.length);
-    return { ...identified, operation, pathParameters };
+    return { ...identified, operation, accessRules, pathParameters };
   };
 }

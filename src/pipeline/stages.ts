@@ -24,6 +24,7 @@ export type Stages = {
   readonly verify: (routed: Routed) => Verified | Promise<Verified>;
   readonly open: (verified: Verified) => Promise<Opened>;
   readonly admit: (opened: Opened) => Promise<Admitted | Known>;
+  readonly screen: (admitted: Admitted) => Admitted | Promise<Admitted>;
   readonly recall: (known: Known) => Promise<Reply>;
   readonly journal: (admitted: Admitted) => Promise<Journalled>;
   readonly forward: (journalled: Journalled) => Promise<Forwarded>;

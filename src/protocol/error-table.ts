@@ -14,7 +14,7 @@ export type ErrorRow = {
   /** What to do, for the merchant; printed in docs/errors.md. */
   readonly advice: string;
   /** The stage that decides. */
-  readonly stage: 'http' | 'identify' | 'route' | 'verify' | 'open' | 'admit' | 'journal' | 'forward' | 'any';
+  readonly stage: 'http' | 'identify' | 'route' | 'verify' | 'open' | 'admit' | 'screen' | 'journal' | 'forward' | 'any';
 };
 
 /** Every refusal there is. docs/errors.md is generated from this table, and a test reaches each row. Codes are never reused. */
@@ -211,6 +211,15 @@ export const ERROR_TABLE = {
     detail: 'The merchant is suspended.',
     advice: 'Contact the operator.',
   },
+  IP_NOT_ALLOWED: {
+    status: 403,
+    stage: 'route',
+    title: 'The address is not on the list of the merchant',
+    outcome: 'unknown',
+    retry: 'never',
+    detail: 'The merchant may not come from this address.',
+    advice: 'Send from an address of the list in your contract; `address` is the one that we see. Ask the operator to add another.',
+  },
   OPERATION_UNKNOWN: {
     status: 404,
     stage: 'route',
@@ -236,7 +245,7 @@ export const ERROR_TABLE = {
     outcome: 'unknown',
     retry: 'never',
     detail: 'This operation or merchant may not use this channel.',
-    advice: 'Use the channel named in the contract (internet or dedicated line).',
+    advice: 'Use the channel named in the contract, or one of `allowed`; `rule` names the rule of the access policy (docs/policy.md).',
   },
   OUTSIDE_WINDOW: {
     status: 403,
@@ -412,6 +421,15 @@ export const ERROR_TABLE = {
     detail: 'The answer must be encrypted and the merchant has no valid encryption key here.',
     advice: 'Send your public encryption key or certificate to the operator, who writes it into encryptionKeys of your merchant file.',
   },
+  WORKING_KEY_REQUIRED: {
+    status: 403,
+    stage: 'open',
+    title: 'A working key must be used',
+    outcome: 'unknown',
+    retry: 'fix_request',
+    detail: 'The access policy demands that this request is encrypted or signed under a working key.',
+    advice: 'Get a working key by POST /v1/working-keys and use it; `rule` names the rule of the access policy.',
+  },
   NONCE_REPLAYED: {
     status: 409,
     stage: 'admit',
@@ -572,6 +590,33 @@ export const ERROR_TABLE = {
     outcome: 'unknown',
     retry: 'same_key_later',
     detail: "This process's clock differs from the store's by more than 2 seconds.",
+    advice: 'Send the same key again after Retry-After seconds.',
+  },
+  RISK_REJECTED: {
+    status: 403,
+    stage: 'screen',
+    title: 'The risk service rejects the request',
+    outcome: 'not_executed',
+    retry: 'never',
+    detail: 'The request was rejected by risk control (风控); nothing was sent to the core.',
+    advice: 'Do not repeat it. Ask the operator, naming `requestId` and `reference`.',
+  },
+  RISK_STEP_UP: {
+    status: 403,
+    stage: 'screen',
+    title: 'The request must be confirmed',
+    outcome: 'not_executed',
+    retry: 'same_key_later',
+    detail: 'Somebody must confirm this request before it is taken; nothing was sent to the core.',
+    advice: 'Have it confirmed as agreed with the operator (`reference` names it), then send the same key again.',
+  },
+  RISK_UNAVAILABLE: {
+    status: 503,
+    stage: 'screen',
+    title: 'The risk service gives no verdict',
+    outcome: 'not_executed',
+    retry: 'same_key_later',
+    detail: 'The risk service did not answer in time; nothing was sent to the core.',
     advice: 'Send the same key again after Retry-After seconds.',
   },
   JOURNAL_UNAVAILABLE: {

@@ -1,4 +1,6 @@
 import type { KeyObject } from 'node:crypto';
+import type { Networks } from '../lib/networks.ts';
+import type { MerchantKind } from './access.ts';
 import type { AlgorithmName } from './algorithms.ts';
 import type { JweKey } from './jwe/key-management.ts';
 import type { CertificateHandles } from './key-handle.ts';
@@ -116,6 +118,10 @@ export type Merchant = {
   readonly name: string;
   readonly status: 'active' | 'suspended';
   readonly channels: readonly Channel[];
+  /** For the access policy; absent: merchant. */
+  readonly kind?: MerchantKind;
+  /** The only networks it may come from; absent: any. */
+  readonly networks?: Networks;
   /** Operation ids the contract allows; undefined: all. */
   readonly operations?: ReadonlySet<string>;
   /** Scenes (业务场景) the contract allows, where an operation has a scene; undefined: all. */

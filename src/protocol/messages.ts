@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import type { Access, AccessDecision } from './access.ts';
 import type { ErrorCode } from './errors.ts';
 import type { JweKey } from './jwe/key-management.ts';
 import type { Merchant, MerchantKey, UsedKey } from './merchant.ts';
@@ -77,6 +78,8 @@ export type Identified = Arrived & { readonly merchant: Merchant };
 
 export type Routed = Identified & {
   readonly operation: Operation;
+  /** What the access policy says about the operation and the merchant, as it stood when the request came. */
+  readonly accessRules: Access;
   readonly pathParameters: Readonly<Record<string, string>>;
 };
 
@@ -107,6 +110,8 @@ export type Opened = Verified & {
   readonly body: Buffer;
   /** The bytes as they were signed, to be forwarded in place of `body`: only for what was encrypted and stays so. */
   readonly sealed?: { readonly contentType: string; readonly body: Buffer };
+  /** Places of the body that came encrypted; '' when all of it did. Absent: none. */
+  readonly opened?: readonly string[];
   /** What binds ciphertexts to this request: its Idempotency-Key header, or the nonce of its signature where there is none. */
   readonly mark: string;
   /** The working key that something in the request was encrypted under; its answer is too. */
@@ -116,6 +121,8 @@ export type Opened = Verified & {
   readonly amountFen?: number;
   readonly currency?: string;
   readonly idempotencyKey?: string;
+  /** The rule of the access policy that let it in. */
+  readonly access: AccessDecision;
 };
 
 /** The store let it through: nonce and rates are spent, claim and limits are reserved. */
@@ -127,6 +134,8 @@ export type Admitted = Opened & {
   readonly rateHeaders: readonly string[];
   /** Rules on trial (shadow) that would have refused it. */
   readonly shadowed: readonly string[];
+  /** What the risk service said of it; absent: it was not asked. */
+  readonly risk?: 'pass' | 'let-through';
 };
 
 /** What an admission holds in the store, and what its `admitted` record in the journal repeats. */

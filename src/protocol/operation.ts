@@ -60,6 +60,10 @@ export type Operation = {
   readonly amount?: JsonPointer;
   readonly currency?: JsonPointer;
   readonly payer?: JsonPointer;
+  /** Where the body names the device of who pays. */
+  readonly device?: JsonPointer;
+  /** Whether it carries many orders at once; absent: one. */
+  readonly batch?: boolean;
   /** Where the body names its scene (业务场景). */
   readonly scene?: JsonPointer;
   /** `totals`: amounts are reserved and settled. `single`: only per-request bounds are checked. */

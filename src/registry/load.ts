@@ -4,6 +4,7 @@ import type { End } from '../certificates/expiry.ts';
 import { findCertificate } from '../config/check-files.ts';
 import { type ConfigurationProblem, checkNone, fileProblem, type Report } from '../config/problems.ts';
 import type { GatewayConfig } from '../config/schema.ts';
+import type { YamlFile } from '../config/yaml-file.ts';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import { ALGORITHM_NAMES, type AlgorithmName, findKeyProblem } from '../protocol/algorithms.ts';
 import { keyStateAt } from '../protocol/answer-key.ts';
@@ -16,6 +17,8 @@ import { openMerchantFiles } from './merchant-files.ts';
 import { loadMerchants, type Merchants } from './merchants.ts';
 import { loadOperations, type Operations } from './operations.ts';
 import { loadPlans } from './plans.ts';
+import { compilePolicy, loadPolicy, type Policy } from './policy.ts';
+import { checkOperations, warnOfListless } from './policy-operations.ts';
 import { compileRoutes } from './routes.ts';
 import type { Binding, Snapshot } from './snapshot.ts';
 import { FOR_EVER_MS } from './validity.ts';
@@ -24,6 +27,9 @@ import { FOR_EVER_MS } from './validity.ts';
 export function loadRegistry(config: GatewayConfig): Snapshot {
   return readRegistry(config).snapshot;
 }
+
+/** The access policy of a configuration as it is written; undefined when it cannot be read. */
+export const loadPolicyOf = (config: GatewayConfig): Policy | undefined => loadPolicy(config.policy, undefined, () => undefined);
 
 /** What a configuration without merchants means. */
 export const NO_MERCHANT = 'there is no merchant in this folder, so nobody is served: write one with `hufu merchant add`';
@@ -38,6 +44,9 @@ export function readRegistry(config: GatewayConfig): { readonly snapshot: Snapsh
   const ids = problems.length > 0 ? undefined : new Set(operations.routable.map(({ id }) => id));
   const plans = loadPlans(config.plans, ids, report);
   const merchants = loadMerchants(config.merchants, { plans: plans?.plans, operations: ids, files: openMerchantFiles(config) }, report);
+  const policy = loadPolicy(config.policy, ids, report);
+  const warn: Report = (problem) => void warnings.push(problem);
+  if (policy && ids) checkOperations(policy, operations.routable, config, report, warn);
   const blocked = loadBlocked(config, report);
   checkAnswerAlgorithms(config, merchants, report);
   for (const [name, { rules }] of plans?.plans ?? [])
@@ -45,8 +54,10 @@ export function readRegistry(config: GatewayConfig): { readonly snapshot: Snapsh
       warnings.push(plans?.source.problem(plans.placeOf(name, rule), message, 'key') as ConfigurationProblem);
   if (ids) checkLimits(merchants, operations, config.profile === 'production' ? report : (problem) => void warnings.push(problem));
   checkNone(distinct(problems));
+  const accessOf = compilePolicy(policy as Policy, operations.routable);
+  warnings.push(...warnOfListless(reachingOf(merchants), operations.routable, accessOf));
   if (merchants.byNumber.size === 0) warnings.push(fileProblem(config.merchants, NO_MERCHANT));
-  return { snapshot: compileSnapshot(config, merchants, operations, blocked), warnings };
+  return { snapshot: compileSnapshot(config, merchants, operations, { blocked, accessOf }), warnings };
 }
 
 let compiled: { readonly text: string; readonly operations: Operations } | undefined;
@@ -123,7 +134,12 @@ function checkLimits({ byNumber, sources }: Merchants, { routable }: Operations,
   }
 }
 
-function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations: Operations, blocked: ReadonlySet<string>): Snapshot {
+function compileSnapshot(
+  config: GatewayConfig,
+  merchants: Merchants,
+  operations: Operations,
+  rest: Pick<Snapshot, 'blocked' | 'accessOf'>,
+): Snapshot {
   const { byNumber, byBinding, byKeyid, keysByNumber } = merchants;
   const byId = new Map(operations.all.map((operation) => [operation.id, operation]));
   const nobody: readonly Binding[] = [];
@@ -135,7 +151,7 @@ function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations
     merchantNumbers: [...byNumber.keys()],
     findMerchant: (number) => byNumber.get(number),
     findBound: (bindingKey) => byBinding.get(bindingKey) ?? nobody,
-    blocked,
+    ...rest,
     findKey: (keyid) => byKeyid.get(keyid),
     findRegistered: indexKeys(byKeyid.values()),
     keysOf: (number) => keysByNumber.get(number) ?? none,
@@ -144,6 +160,9 @@ function compileSnapshot(config: GatewayConfig, merchants: Merchants, operations
     ends: () => endsOf(merchants),
   };
 }
+
+const reachingOf = ({ byNumber, sources }: Merchants) =>
+  [...byNumber.values()].map((merchant) => ({ merchant, source: sources.get(merchant.number) as YamlFile }));
 
 function endsOf({ byBinding, byKeyid }: Merchants): End[] {
   const names = [...byBinding.values()].flat().map(({ merchantNumber, notAfterMs, certificateNotAfterMs = FOR_EVER_MS }): End => {
@@ -162,7 +181,8 @@ function endsOf({ byBinding, byKeyid }: Merchants): End[] {
 /** SHA-256 over everything the snapshot was made of: the files' text, and what was taken from certificates and keys. */
 function versionOf(config: GatewayConfig, { sources, byBinding, byKeyid, byNumber }: Merchants): string {
   const hash = createHash('sha256');
-  for (const file of [config.file, config.plans, ...config.operations]) hash.update(lengthPrefixed([file, readFileSync(file)]));
+  for (const file of [config.file, config.plans, config.policy, ...config.operations])
+    hash.update(lengthPrefixed([file, readFileSync(file)]));
   for (const { file, content } of sources.values()) hash.update(lengthPrefixed([file, content]));
   for (const key of byBinding.keys()) hash.update(lengthPrefixed([key]));
   for (const { keyid, notAfterMs, notBeforeMs } of byKeyid.values()) hash.update(lengthPrefixed([keyid, `${notBeforeMs} ${notAfterMs}`]));

@@ -5,6 +5,7 @@ import { MERCHANT, type MerchantFile } from '../config/merchant-schema.ts';
 import { fileProblem, formatProblems, type Report } from '../config/problems.ts';
 import { hint } from '../config/suggest.ts';
 import { readFailure, readYamlFile, type YamlFile, type YamlPath } from '../config/yaml-file.ts';
+import { createNetworks, findNetworkProblem } from '../lib/networks.ts';
 import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
 import { readEncryptionKeys } from './merchant-encryption-keys.ts';
 import type { MerchantFiles } from './merchant-files.ts';
@@ -75,6 +76,10 @@ function compileMerchant(written: MerchantFile, source: YamlFile, { plans, opera
     report(source.problem(['signatures'], 'jws-obie needs signatureOptions.jws.issuer: name the one iss that its requests have'));
   if (written.signatures.includes('cms') && !written.keySources.includes('message'))
     report(source.problem(['signatures'], 'cms brings its certificate in the message: add message to keySources'));
+  for (const [index, text] of (written.networks ?? []).entries()) {
+    const problem = findNetworkProblem(text);
+    if (problem) report(source.problem(['networks', index], `networks: ${problem}, found ${describe(text)}`));
+  }
   for (const [index, id] of (written.operations ?? []).entries()) {
     if (operations && !operations.has(id)) report(source.problem(['operations', index], unknownOperation(id, operations)));
   }
@@ -83,6 +88,8 @@ function compileMerchant(written: MerchantFile, source: YamlFile, { plans, opera
     name: written.name,
     status: written.status,
     channels: written.channels,
+    kind: written.kind,
+    ...(written.networks && { networks: createNetworks(written.networks) }),
     ...(written.operations && { operations: new Set(written.operations) }),
     ...(written.scenes && { scenes: new Set(written.scenes) }),
     rules: plan ? overriddenRules(plan, written.overrides, source, operations, report) : [],

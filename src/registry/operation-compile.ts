@@ -65,7 +65,22 @@ export function compileOperation(
 
 /** What is taken from `x-hufu` as it is. */
 function plainFacts(extension: HufuExtension, method: Operation['method']) {
-  const { level, channels, window, merchant, amount, currency, payer, scene, repeatable, timeoutMs, answeredBy, bodyBytesMax } = extension;
+  const {
+    level,
+    channels,
+    window,
+    merchant,
+    amount,
+    currency,
+    payer,
+    device,
+    batch,
+    scene,
+    repeatable,
+    timeoutMs,
+    answeredBy,
+    bodyBytesMax,
+  } = extension;
   return {
     level,
     channels,
@@ -76,6 +91,8 @@ function plainFacts(extension: HufuExtension, method: Operation['method']) {
     ...(amount !== undefined && { amount }),
     ...(currency !== undefined && { currency }),
     ...(payer !== undefined && { payer }),
+    ...(device !== undefined && { device }),
+    ...(batch && { batch }),
     ...(scene !== undefined && { scene }),
     limits: extension.limits ?? 'none',
     repeatable,

@@ -58,6 +58,7 @@ export function checkBodyPointers(place: Place, extension: HufuExtension, body: 
   }
   if (extension.currency !== undefined) checkPointer(child(place, 'currency'), extension.currency, body, ['string'], true, report);
   if (extension.payer !== undefined) checkPointer(child(place, 'payer'), extension.payer, body, ['string'], false, report);
+  if (extension.device !== undefined) checkPointer(child(place, 'device'), extension.device, body, ['string'], false, report);
 }
 
 function checkPointer(

@@ -1,4 +1,5 @@
 import type { End } from '../certificates/expiry.ts';
+import type { Access, MerchantKind } from '../protocol/access.ts';
 import type { Merchant, MerchantKey } from '../protocol/merchant.ts';
 import type { Operation } from '../protocol/operation.ts';
 import type { FindRegistered } from './key-index.ts';
@@ -42,6 +43,8 @@ export type Snapshot = {
     method: string,
     path: string,
   ) => { readonly operation: Operation; readonly pathParameters: Readonly<Record<string, string>> } | undefined;
+  /** What the access policy says about an operation and a kind of merchant; empty: denied. */
+  readonly accessOf: (operationId: string, kind: MerchantKind) => Access;
   readonly findOperation: (id: string) => Operation | undefined;
   /** When merchants' keys, and the certificates that their files name, end; those without an end are left out. */
   readonly ends: () => readonly End[];

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import type { Standing } from '../admission/admit.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { createCore } from '../forward/core-client.ts';
+import { createRisk } from '../forward/risk.ts';
 import { loadKeyring } from '../keys/keyring.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
@@ -60,13 +61,15 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   });
   const { state, standing } = revocation;
   const core = createCore(config.core);
+  const risk = config.risk && createRisk(config.risk);
   const authorities = () => trust.current().authorities;
   const keysSeen = createKeysSeen(state.notes, systemClock.nowMs);
-  const { stages, money } = wireStages({ config, keysSeen, keyring, authorities, ...revocation, core, event });
+  const { stages, money } = wireStages({ config, keysSeen, keyring, authorities, ...revocation, core, risk, event });
   const closeBehind = async (timeoutMs: number) => {
     money.sweep.stop();
     await revocation.stop();
     await core.close();
+    await risk?.close();
     await state.close(timeoutMs);
   };
   try {

@@ -9,6 +9,7 @@ import { createForwardStage } from '../pipeline/forward.ts';
 import { createJournalStage } from '../pipeline/journal.ts';
 import type { LocalOperations } from '../pipeline/local-operations.ts';
 import { createRecallStage } from '../pipeline/recall.ts';
+import { createScreen, type RiskHook } from '../pipeline/screen.ts';
 import type { Stages } from '../pipeline/stages.ts';
 import type { Core } from '../ports/core.ts';
 import type { Operation } from '../protocol/operation.ts';
@@ -26,6 +27,8 @@ export type MoneyOptions = {
   readonly state: State;
   readonly core: Core;
   readonly local: LocalOperations;
+  /** Absent: nobody is asked. */
+  readonly risk?: RiskHook | undefined;
   readonly findOperation: (id: string) => Operation | undefined;
   readonly merchantNumbers: () => readonly string[];
   readonly clock: Clock;
@@ -34,7 +37,7 @@ export type MoneyOptions = {
 
 /** The stages from admission to settlement, and what goes on behind them. */
 export type Money = {
-  readonly stages: Pick<Stages, 'admit' | 'recall' | 'journal' | 'forward' | 'settle'>;
+  readonly stages: Pick<Stages, 'admit' | 'screen' | 'recall' | 'journal' | 'forward' | 'settle'>;
   readonly evidence: Evidence;
   readonly sweep: Sweep;
   readonly resolver: Resolver;
@@ -54,6 +57,7 @@ export function wireMoney(options: MoneyOptions): Money {
   const { forward, settle, recall, sweep, resolver } = wireCore(options);
   const stages = {
     admit: wireAdmit(options, withdraw),
+    screen: createScreen({ risk: options.risk, payerKey: keys.payerKey.key, journal, unforwarded, withdraw }),
     recall: createRecallStage({ recall }),
     journal: createJournalStage({ journal, standing: keeper.standing, unforwarded, withdraw, evidence }),
     forward: createForwardStage({ forward, withdraw, onAlarm }),

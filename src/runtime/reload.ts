@@ -37,6 +37,7 @@ const RELOADED: readonly string[] = [
   'hosts',
   'operations',
   'plans',
+  'policy',
   'merchants',
   'blocked',
   'revocation',

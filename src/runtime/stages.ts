@@ -2,6 +2,7 @@ import type { Standing } from '../admission/admit.ts';
 import { createTokenBuckets } from '../admission/flood.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 import { createWorkingKeys } from '../encryption/working-keys.ts';
+import type { Risk } from '../forward/risk.ts';
 import type { ListenerAuthority } from '../identity/authorities.ts';
 import { identify, type Registers } from '../identity/identify.ts';
 import { checkSignerCertificate, findConnectionCertificate, findConnectionKey } from '../identity/message-signer.ts';
@@ -44,6 +45,8 @@ export type Wiring = {
   /** What admission may count on: the store's epoch, and that no operator's change has passed this process by. */
   readonly standing: () => Standing;
   readonly core: Core;
+  /** Absent: there is no risk service. */
+  readonly risk?: Pick<Risk, 'ask'> | undefined;
   readonly state: State & { readonly workingKeys: WorkingKeyShelf };
   readonly event: Event;
 };
@@ -53,7 +56,8 @@ const FLOOD = 'More requests come with this certificate from this address than a
 
 /** The only place where stages meet their implementations; those that move money are wired in wireMoney. */
 export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly money: Pick<Money, 'sweep' | 'resolver'> } {
-  const { config, keyring, encryptionKeys, snapshot, answerKeys, keysSeen, authorities, registers, standing, core, state, event } = wiring;
+  const { config, keyring, encryptionKeys, snapshot, answerKeys, keysSeen, authorities, registers, standing, core, risk, state, event } =
+    wiring;
   const workingKeys = createWorkingKeys({ shelf: state.workingKeys, sealKeys: keyring.answerSealKeys, nowMs, monotonicMs });
   const findMacKey = (merchantNumber: string, keyid: string) => workingKeys.find(merchantNumber, keyid, 'mac');
   const findDecryptionKey = async (keyid: string, merchantNumber: string) =>
@@ -65,6 +69,7 @@ export function wireStages(wiring: Wiring): { readonly stages: Stages; readonly 
     keys: keyring,
     state: { ...state, keeper: { ...state.keeper, standing } },
     core,
+    risk: risk && config.risk && { ask: risk.ask, asks: config.risk.asks, onFailure: config.risk.onFailure },
     local: createLocalOperations({
       publication: () => answerKeys().publication(nowMs()),
       encryptionKeys: () => encryptionKeys().publication(nowMs()),

@@ -68,6 +68,8 @@ export function paymentOf(changes: Partial<Opened> = {}, rules = RULES): Opened 
   const value = { amountFen: changes.amountFen ?? 100, currency: 'CNY', nested: { a: 1 } };
   const body = Buffer.from(JSON.stringify(value));
   return {
+    accessRules: [],
+    access: { rule: 'P6', controls: [] },
     requestId: `request-${counter}`,
     receivedAtMs: 0,
     times: {},

@@ -28,6 +28,7 @@ test('docs/config.md says type, bounds, unit, default and reason', () => {
 const SHIPPED = [
   ['config/gateway.yaml', 'config/schemas/gateway.json'],
   ['config/plans.yaml', 'config/schemas/plans.json'],
+  ['config/policy.yaml', 'config/schemas/policy.json'],
   ['config/merchants/800000000000001.yaml', 'config/schemas/merchant.json'],
 ] as const;
 for (const [file, schema] of SHIPPED) {

@@ -20,6 +20,7 @@ import {
   tlv,
 } from '../support/hostile-certificate.ts';
 import type { IssueMerchant, Leaf, Pki } from '../support/pki.ts';
+import { startExample } from '../support/risk.ts';
 import { createOrder, freshOrderNo, MERCHANT_1, MERCHANT_2, orderBody, type System, startSystem } from '../support/system.ts';
 import { askFaulty, type InjectedFault } from './faulty-pipeline.ts';
 
@@ -41,8 +42,25 @@ const SPECIAL = {
   year: 'overrides: { yearly-amount: { kind: total, of: amount, per: year, max: 0 } }',
   years: 'overrides: { yearly-count: { kind: total, of: count, per: year, max: 0 } }',
   desk: 'scenes: [PC]',
+  faraway: 'networks: [203.0.113.0/24]',
+  treasury: 'kind: treasury',
+  rejected: '',
+  doubted: '',
+  unheard: '',
   months: 'overrides: { monthly-count: { kind: total, of: count, per: month, max: 0 } }',
 } as const;
+const numberOf = (name: keyof typeof SPECIAL): string => String(800_000_000_000_010 + Object.keys(SPECIAL).indexOf(name));
+
+/** The example service, with what it says of some merchants; whoever is unheard gets no verdict. */
+async function startRisk(): Promise<{ readonly url: string; readonly close: () => void }> {
+  const verdicts = new Map<string, object>([
+    [numberOf('rejected'), { verdict: 'reject' }],
+    [numberOf('doubted'), { verdict: 'step-up', reference: 'C-1' }],
+    [numberOf('unheard'), { verdict: 'perhaps' }],
+  ]);
+  return startExample((question) => verdicts.get(question.merchantNumber) ?? { verdict: 'pass' });
+}
+
 const leaves = new Map<string, Leaf>();
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const small = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 });
@@ -52,14 +70,17 @@ const constrained = extension('2.16.840.1.113730.1.1', tlv(0x03, Buffer.from([6,
 const padded = ({ certificatePem, keyPem }: Leaf): Tls => ({ certificatePem: certificatePem.repeat(3), keyPem });
 
 async function configure(folder: string, pki: Pki): Promise<void> {
-  for (const [i, [name, row]] of Object.entries(SPECIAL).entries()) {
-    const number = String(800_000_000_000_010 + i);
+  for (const [name, row] of Object.entries(SPECIAL) as [keyof typeof SPECIAL, string][]) {
+    const number = numberOf(name);
     const leaf = await pki.issueMerchant({ number });
     leaves.set(name, leaf);
     const certificate = `[{ certificate: ${leaf.certificate} }]`;
     const rows = [`number: '${number}'`, `name: ${name}`, `names: ${certificate}`, `keys: ${certificate}`, 'plan: standard', row];
     writeFileSync(join(folder, 'merchants', `${number}.yaml`), `${rows.join('\n')}\n`);
   }
+  const policy = join(folder, 'policy.yaml');
+  const rule = '- { id: T1, when: { merchantKinds: [treasury] }, allow: { internet: [mac-key] } }';
+  writeFileSync(policy, readFileSync(policy, 'utf8').replace('  - id: P2', `  ${rule}\n  - id: P2`));
   const stolen = await pki.issueMerchant();
   leaves.set('stolen', stolen);
   const thumbprint = createHash('sha256').update(new X509Certificate(stolen.certificatePem).raw).digest('base64url');
@@ -89,15 +110,21 @@ type Case = readonly [code: ErrorCode, reach: () => Promise<Told>, why: string];
 describe('every refusal there is, reached, verified and as documented', { timeout: 120_000 }, () => {
   let system: System;
   let m2: Sender;
+  let risk: Awaited<ReturnType<typeof startRisk>>;
   before(async () => {
-    system = await startSystem({ configure, settings: 'resolve: { clockAllowanceMs: 0, scheduleMs: [60000] }' });
+    risk = await startRisk();
+    const settings = `resolve: { clockAllowanceMs: 0, scheduleMs: [60000] }\nrisk: { url: '${risk.url}', timeoutMs: 5000, asks: writes }`;
+    system = await startSystem({ configure, settings });
     m2 = senderOf(system, MERCHANT_2);
   });
-  after(() => system?.dispose());
+  after(async () => {
+    await system?.dispose();
+    risk?.close();
+  });
 
   const special = (name: keyof typeof SPECIAL): Sender => {
     const leaf = leaves.get(name) as Leaf;
-    return senderOf(system, String(800_000_000_000_010 + Object.keys(SPECIAL).indexOf(name)), leaf);
+    return senderOf(system, numberOf(name), leaf);
   };
   const askAs = async (name: keyof typeof SPECIAL): Promise<Told> => ask(special(name), order(special(name)));
   const payAs = async (name: keyof typeof SPECIAL): Promise<Told> => ask(special(name), payment(special(name), 'any', 100));
@@ -195,6 +222,11 @@ describe('every refusal there is, reached, verified and as documented', { timeou
     ['OPERATION_UNKNOWN', () => ask(m2, get(m2, '/v1/nothing')), 'a path that is in no document'],
     ['OPERATION_NOT_ENABLED', () => askAs('curtailed'), 'an operation outside of the contract'],
     ['CHANNEL_NOT_ALLOWED', () => askAs('elsewhere'), 'the dedicated line only'],
+    ['IP_NOT_ALLOWED', () => askAs('faraway'), 'from this host, and its networks are elsewhere'],
+    ['WORKING_KEY_REQUIRED', () => askAs('treasury'), 'a rule of the policy demands mac-key'],
+    ['RISK_REJECTED', () => askAs('rejected'), 'the risk service says reject'],
+    ['RISK_STEP_UP', () => askAs('doubted'), 'the risk service says step-up'],
+    ['RISK_UNAVAILABLE', () => askAs('unheard'), 'the risk service says what is no verdict'],
     ['OUTSIDE_WINDOW', () => ask(m2, get(m2, '/v1/accounts/1234567890/balance')), 'open for an hour, two hours from now'],
     ['SIGNATURE_MISSING', () => ask(m2, order(m2, { fields: () => [] })), 'unsigned'],
     ['SIGNATURE_AMBIGUOUS', () => ask(m2, order(m2, { headers: [...order(m2).headers, WECHATPAY] })), 'signed twice, in two schemes'],

@@ -7,6 +7,7 @@ import { createTestJournal } from '../settlement/parts.ts';
 
 const admitted = {
   requestId: 'r1',
+  access: { rule: 'P6', controls: [] },
   merchant: { number: 'm' },
   operation: { id: 'payments.create' },
   peer: { thumbprint: 'T' },
@@ -44,6 +45,7 @@ test('the evidence of a request: who signed what, with which key and certificate
       admissionId: 'a',
       merchantNumber: 'm',
       operation: 'payments.create',
+      rule: 'P6',
       certificate: 'T',
       keyid: 'kid',
       algorithm: 'ed25519',

@@ -6,7 +6,7 @@ import { Refusal } from '../../src/protocol/errors.ts';
 import type { Arrived, Sealed } from '../../src/protocol/messages.ts';
 import { PAID } from '../settlement/parts.ts';
 
-const ORDER = ['identify', 'route', 'bound', 'verify', 'open', 'admit', 'journal', 'forward', 'settle', 'seal'] as const;
+const ORDER = ['identify', 'route', 'bound', 'verify', 'open', 'admit', 'screen', 'journal', 'forward', 'settle', 'seal'] as const;
 type Name = keyof Stages;
 
 /** Stages that note their turn and pass on a request that knows where it has been. One may throw, or give another result. */
@@ -24,7 +24,7 @@ function openStages(changes: Partial<Record<Name, (request: never) => unknown>> 
       if (name === 'seal' || name === 'refuse') return Promise.resolve({ status: name === 'seal' ? 201 : 503 } as Sealed);
       if (name === 'recall') return Promise.resolve({ ...PAID, headers: [] });
       if (name === 'settle') return { ...next, answer: PAID, outcome: 'succeeded', rateHeaders: [] };
-      return ['admit', 'journal', 'forward'].includes(name) ? Promise.resolve(next) : next;
+      return ['admit', 'screen', 'journal', 'forward'].includes(name) ? Promise.resolve(next) : next;
     };
   const names: readonly Name[] = [...ORDER, 'recall', 'refuse'];
   return { stages: Object.fromEntries(names.map((name) => [name, stage(name)])) as unknown as Stages, turns, refused };
@@ -54,9 +54,9 @@ for (const name of [...ORDER, 'recall'] as const) {
       const { stages, turns, refused } = openStages({ ...known, [name]: throws(error) });
       assert.equal((await handle(arrived, stages)).status, 503);
       assert.equal(refused[0], error);
-      const before = ORDER.slice(0, ORDER.indexOf(name === 'recall' ? 'journal' : name)).filter((stage) => stage !== 'bound');
+      const before = ORDER.slice(0, ORDER.indexOf(name === 'recall' ? 'screen' : name)).filter((stage) => stage !== 'bound');
       // What admission gave is as far as a refusal looks: later stages only add to it.
-      const reached = before.filter((stage) => !['journal', 'forward', 'settle'].includes(stage));
+      const reached = before.filter((stage) => !['screen', 'journal', 'forward', 'settle'].includes(stage));
       assert.deepEqual(refused[1] ?? [], reached);
       assert.equal(turns.at(-1), 'refuse');
       assert.equal(turns.filter((turn) => turn === name).length, 1);

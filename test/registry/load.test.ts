@@ -39,7 +39,7 @@ type Context = Parameters<typeof temporaryDirectory>[0];
 async function prepare(t: Context, files: Files, profile: Profile = 'development') {
   const directory = temporaryDirectory(t);
   cpSync(join(ROOT, 'config/operations/payments.yaml'), join(directory, 'payments.yaml'));
-  cpSync(join(ROOT, 'config/plans.yaml'), join(directory, 'plans.yaml'));
+  for (const file of ['plans.yaml', 'policy.yaml']) cpSync(join(ROOT, 'config', file), join(directory, file));
   await writeFiles(directory, { ...GOOD, ...files });
   const environment = { HUFU_CERTS: join(directory, 'certs'), HUFU_DATA: join(directory, 'data') };
   const config = loadConfig({ file: join(directory, 'gateway.yaml'), environment, profile, checksFiles: false });
@@ -532,12 +532,13 @@ test('the version changes with every file behind it, and with nothing else', asy
     { 'merchants/1.yaml': `${merchant(ONE)}# x\n` },
     { 'certs/800000000000001.pem': publicKeyPem('other') },
     { 'plans.yaml': rule('day: { kind: total, of: amount, per: day, max: 1000 }') },
+    { 'policy.yaml': 'rules: [{ id: P1, allow: { dedicated: [encryption] } }]\n' },
     { 'gateway.yaml': `${GOOD['gateway.yaml']}hosts: [x]\n` },
   ]) {
     await writeFiles(directory, change);
     seen.add(loadRegistry(config).version);
   }
-  assert.equal(seen.size, 5);
+  assert.equal(seen.size, 6);
 });
 
 for (const [scheme, problem] of [

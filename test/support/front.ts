@@ -4,7 +4,7 @@ import type { Stages } from '../../src/pipeline/stages.ts';
 import { Refusal } from '../../src/protocol/errors.ts';
 import { allHeaders, HEADER } from '../../src/protocol/headers.ts';
 import type { Merchant } from '../../src/protocol/merchant.ts';
-import type { Arrived, Identified, Opened, Reply, Routed, Sealed, Verified } from '../../src/protocol/messages.ts';
+import type { Arrived, Identified, Reply, Routed, Sealed, Verified } from '../../src/protocol/messages.ts';
 import type { Operation } from '../../src/protocol/operation.ts';
 import type { Money } from '../../src/runtime/money.ts';
 
@@ -79,7 +79,12 @@ export function standInStages(options: {
   return {
     identify: (arrived) =>
       ({ ...arrived, merchant: merchants.find(({ number }) => number === only(arrived, HEADER.merchantNumber)) }) as Identified,
-    route: (identified) => ({ ...identified, operation, pathParameters: { orderNo: identified.target.split('/')[3] as string } }) as Routed,
+    route: (identified): Routed => ({
+      ...identified,
+      operation,
+      accessRules: [],
+      pathParameters: { orderNo: identified.target.split('/')[3] as string },
+    }),
     bound: () => {},
     verify: (routed) => {
       if (Math.abs(nowMs() - Number(only(routed, STAND_IN.created))) > WINDOW_MS) throw new Refusal('TIMESTAMP_SKEW');
@@ -94,7 +99,8 @@ export function standInStages(options: {
     },
     open: async (verified) => {
       const value = JSON.parse(verified.body.toString()) as { amountFen: number; currency: string };
-      return { ...verified, value, ...value, idempotencyKey: only(verified, HEADER.idempotencyKey) } as Opened;
+      const access = { rule: 'P6', controls: [] };
+      return { ...verified, value, ...value, access, mark: '', idempotencyKey: only(verified, HEADER.idempotencyKey) };
     },
     ...money.stages,
     seal: async (reached, reply) => {
