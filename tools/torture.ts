@@ -96,4 +96,7 @@ async function main(): Promise<number> {
   return whole ? 0 : 1;
 }
 
-process.exitCode = await main();
+process.exitCode = await main().catch((error: Error) => {
+  console.error(`torture: a job could not be done, and nothing of it is kept: ${error.message}\nThe next run begins with it.`);
+  return 1;
+});

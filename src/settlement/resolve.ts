@@ -42,9 +42,10 @@ export type Resolver = {
   readonly resolve: (merchantNumber: string, keyHash: string) => Promise<Resolved | undefined>;
   /**
    * An operator's word on a claim that nobody else can tell about: as `resolve`, but without a question. False while another
-   * process asks about it; true when it is final, or is not to be decided (then with an alarm that says why).
+   * process asks about it; true when it is final, or is not to be decided (then with an alarm that says why). `saidAtMs`: when he
+   * looked, wall clock; what the core could still begin then, he cannot call failed, however late his word arrives.
    */
-  readonly decide: (merchantNumber: string, keyHash: string, outcome: FinalOutcome) => Promise<boolean>;
+  readonly decide: (merchantNumber: string, keyHash: string, outcome: FinalOutcome, saidAtMs: number) => Promise<boolean>;
   /**
    * Asks because the core said by itself that a key has an outcome, also about one that is final otherwise. `unknown`: there is no
    * such claim. Rejects as `resolve` does.
@@ -78,7 +79,7 @@ export function createResolver(options: ResolveOptions): Resolver {
   return {
     resolve,
     hear: (merchantNumber, keyHash, outcome) => hear(options, resolve, merchantNumber, keyHash, outcome),
-    decide: (merchantNumber, keyHash, outcome) => decide(options, merchantNumber, keyHash, outcome),
+    decide: (merchantNumber, keyHash, outcome, saidAtMs) => decide(options, merchantNumber, keyHash, outcome, saidAtMs),
     learn: async (merchantNumber, claim, news) => {
       await settle(options, merchantNumber, claim, news, 'resolved');
     },
@@ -118,12 +119,18 @@ async function hear(
   return 'final';
 }
 
-async function decide(options: ResolveOptions, merchantNumber: string, keyHash: string, outcome: FinalOutcome): Promise<boolean> {
+async function decide(
+  options: ResolveOptions,
+  merchantNumber: string,
+  keyHash: string,
+  outcome: FinalOutcome,
+  saidAtMs: number,
+): Promise<boolean> {
   const { store, onAlarm, clockAllowanceMs } = options;
   const epoch = options.epoch();
   const claim = await store.findClaim({ merchantNumber, keyHash });
   const isRefused = (view: ClaimView | undefined): boolean => {
-    const refused = findUndecidable(view, outcome, options.nowMs(), clockAllowanceMs);
+    const refused = findUndecidable(view, outcome, saidAtMs, clockAllowanceMs);
     if (refused !== undefined) onAlarm(refused, { merchantNumber, admissionId: view?.admissionId });
     return refused !== undefined;
   };
@@ -139,11 +146,21 @@ async function decide(options: ResolveOptions, merchantNumber: string, keyHash: 
   return SETTLED.has(await settle(options, merchantNumber, leased, { outcome }, 'operator', leased.fence));
 }
 
-/** Why an operator's word is not taken: the core may still begin what he calls failed, or has said otherwise. */
-function findUndecidable(claim: ClaimView | undefined, outcome: FinalOutcome, nowMs: number, clockAllowanceMs: number): string | undefined {
+/**
+ * Why an operator's word is not taken: when he said it, the request was still under way, and will tell by itself, or the core could
+ * still begin what he calls failed; or the core has said otherwise.
+ */
+function findUndecidable(
+  claim: ClaimView | undefined,
+  outcome: FinalOutcome,
+  saidAtMs: number,
+  clockAllowanceMs: number,
+): string | undefined {
   if (!claim) return 'an operator decided about a key that has no claim';
   if (claim.state === 'final' && claim.outcome !== outcome) return `an operator said ${outcome} of a key that has ${claim.outcome}`;
-  if (claim.state !== 'final' && outcome === 'failed' && !isExpired(claim, nowMs, clockAllowanceMs))
+  // Its own process may void it yet, and another delivery of the key run in its place: the word was not about that one.
+  if (claim.state === 'inFlight' && saidAtMs < claim.deadlineMs) return 'an operator decided about a request that is still under way';
+  if (claim.state !== 'final' && outcome === 'failed' && !isExpired(claim, saidAtMs, clockAllowanceMs))
     return 'an operator said failed of a request that the core may still begin';
   return undefined;
 }

@@ -207,25 +207,38 @@ const DECIDED: readonly (readonly [string, 'succeeded' | 'failed', number, strin
 for (const [why, word, nowMs, outcome, alarm] of DECIDED)
   test(`an operator decides: ${why}`, async () => {
     const { resolver, journal, log, claim, alarms, asked } = await openResolver(NEVER, { nowMs: () => nowMs });
-    assert.equal(await resolver.decide(FIRST, 'key-a', word), true);
+    assert.equal(await resolver.decide(FIRST, 'key-a', word, nowMs), true);
     assert.equal((await claim())?.outcome, outcome);
     assert.deepEqual(alarms, alarm === undefined ? [] : [alarm]);
     assert.deepEqual(asked, [], 'the core is not asked');
     assert.deepEqual(journal.entries, outcome === undefined ? [] : [{ ...outcomeFact('a', word), by: 'operator' }]);
     if (outcome !== undefined) assert.ok(log.indexOf('synced') < log.indexOf('store.settle'), 'on the disk first');
-    assert.equal(await resolver.decide(FIRST, 'key-a', word), true, 'told twice');
+    assert.equal(await resolver.decide(FIRST, 'key-a', word, nowMs), true, 'told twice');
     assert.equal(journal.entries.length, outcome === undefined ? 0 : 1);
   });
+
+test('an operator decides nothing that is still under way: its process may void it, and the same key run anew', async () => {
+  const now = { ms: NOW };
+  const { resolver, store, alarms, journal } = await openResolver(NEVER, { nowMs: () => now.ms });
+  await store.admit(admission('b', { totals: [total(10, 100)] }));
+  const running = await store.findClaim({ merchantNumber: FIRST, keyHash: 'key-b' });
+  assert.equal(running?.state, 'inFlight');
+  assert.equal(await resolver.decide(FIRST, 'key-b', 'succeeded', now.ms), true, 'nothing to be tried again');
+  assert.deepEqual([alarms, journal.entries], [['an operator decided about a request that is still under way'], []]);
+  now.ms = running?.deadlineMs ?? 0;
+  assert.equal(await resolver.decide(FIRST, 'key-b', 'succeeded', now.ms), true);
+  assert.equal((await store.findClaim({ merchantNumber: FIRST, keyHash: 'key-b' }))?.outcome, 'succeeded');
+});
 
 test('an operator does not overrule what is final, nor speak of what is not there, nor take a claim that is being asked about', async () => {
   const { resolver, store, claim, alarms } = await openResolver(NEVER);
   await store.lease({ merchantNumber: FIRST, keyHash: 'key-a', epoch: 'e1', nowMs: LATER, untilMs: LATER + 15_000 });
-  assert.equal(await resolver.decide(FIRST, 'key-a', 'failed'), false, 'to be tried again');
+  assert.equal(await resolver.decide(FIRST, 'key-a', 'failed', LATER), false, 'to be tried again');
   assert.equal((await claim())?.state, 'unknown');
   await store.settle({ merchantNumber: FIRST, keyHash: 'key-a', admissionId: 'a', epoch: 'e1', nowMs: LATER, outcome: 'succeeded' });
-  assert.equal(await resolver.decide(FIRST, 'key-a', 'failed'), true);
+  assert.equal(await resolver.decide(FIRST, 'key-a', 'failed', LATER), true);
   assert.equal((await claim())?.outcome, 'succeeded');
-  assert.equal(await resolver.decide(FIRST, 'nobody', 'failed'), true);
+  assert.equal(await resolver.decide(FIRST, 'nobody', 'failed', LATER), true);
   assert.deepEqual(alarms, ['an operator said failed of a key that has succeeded', 'an operator decided about a key that has no claim']);
 });
 
@@ -264,9 +277,16 @@ test('an operator says failed of a claim that another admission joins in a rebui
   Object.assign(store, { findClaim: async () => seen });
   const joined = { ...admittedFact(admission('b')), keyHash: 'key-a', expiresAtMs: LATER + 20_000 };
   await store.replay({ merchantNumber: FIRST, epoch: 'e1', nowMs: NOW, facts: [joined] });
-  assert.equal(await resolver.decide(FIRST, 'key-a', 'failed'), true, 'nothing to be tried again');
+  assert.equal(await resolver.decide(FIRST, 'key-a', 'failed', LATER), true, 'nothing to be tried again');
   Object.assign(store, { findClaim });
   assert.equal((await claim())?.state, 'unknown');
   assert.deepEqual(alarms, ['an operator said failed of a request that the core may still begin']);
   assert.deepEqual(await due(LATER + 60_000), ['key-a'], 'given back');
+});
+
+test('an operator says failed while the core may still begin, and his word is heard when it no longer may: not taken', async () => {
+  const { alarms, claim, resolver } = await openResolver(NEVER);
+  assert.equal(await resolver.decide(FIRST, 'key-a', 'failed', NOW), true, 'nothing to be tried again');
+  assert.equal((await claim())?.state, 'unknown');
+  assert.deepEqual(alarms, ['an operator said failed of a request that the core may still begin']);
 });

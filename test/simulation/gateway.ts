@@ -68,7 +68,7 @@ export type SimulatedGateway = {
   /** The core says by itself what became of a key. */
   readonly hear: (merchantNumber: string, keyHash: string, outcome: FinalOutcome) => Promise<unknown>;
   /** An operator's word reaches this process. */
-  readonly decide: (merchantNumber: string, keyHash: string, outcome: FinalOutcome) => void;
+  readonly decide: (merchantNumber: string, keyHash: string, outcome: FinalOutcome, saidAtMs: number) => void;
 };
 
 const LOOK_MS = 500;
@@ -118,8 +118,8 @@ export function startSimulatedGateway(fleet: GatewayWorld, disk: Disk, boot: str
       plant === 'pushBelieved'
         ? believe(state, money, merchantNumber, keyHash, outcome)
         : money.resolver.hear(merchantNumber, keyHash, outcome),
-    decide: (merchantNumber, keyHash, outcome) =>
-      applyDecisions([decisionOf(merchantNumber, keyHash, outcome)], money.resolver, state.until),
+    decide: (merchantNumber, keyHash, outcome, saidAtMs) =>
+      applyDecisions([decisionOf(merchantNumber, keyHash, outcome, saidAtMs)], money.resolver, state.until),
   };
 }
 
@@ -149,12 +149,12 @@ async function believe(
   if (claim) await resolver.learn(merchantNumber, claim, { outcome });
 }
 
-const decisionOf = (merchantNumber: string, keyHash: string, after: FinalOutcome): Announcement => ({
+const decisionOf = (merchantNumber: string, keyHash: string, after: FinalOutcome, atMs: number): Announcement => ({
   kind: 'settle',
   subject: claimMark(merchantNumber, keyHash),
   actor: 'Wang Fang',
   reason: 'asked the core',
-  atMs: 0,
+  atMs,
   before: 'unknown',
   after,
   version: 1,

@@ -68,8 +68,9 @@ function decideOne({ scheduler, random, witness, store, core, instances, running
   const outcome = status === 'SUCCEEDED' ? 'succeeded' : 'failed';
   witness.count(`operator: ${outcome} of ${status ?? 'nothing'}`);
   scheduler.note(`*** an operator says ${outcome} of ${key.name}, which the core has as ${status ?? 'nothing'}`);
+  const saidAtMs = scheduler.nowMs();
   for (let instance = 0; instance < instances; instance += 1) {
-    const tell = () => running(instance)?.decide(merchantNumber, keyHash, outcome);
+    const tell = () => running(instance)?.decide(merchantNumber, keyHash, outcome, saidAtMs);
     scheduler.later('', tell, { delayMs: random.between(0, 2_000) });
   }
   return true;
