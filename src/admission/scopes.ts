@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import { SHARED_MARK } from '../ports/store.ts';
-import type { LimitScope } from '../protocol/merchant.ts';
+import { type LimitScope, SHARED_SCOPES } from '../protocol/merchant.ts';
 
 /** What tells whose counter a request belongs to. */
 export type ScopeFacts = {
@@ -13,8 +13,6 @@ export type ScopeFacts = {
 };
 
 type ScopeRow = {
-  /** Counted over all merchants. */
-  readonly shared?: true;
   /** What has to be known of each request; without it the counter's name is made once. */
   readonly needs?: 'payer' | 'address';
   readonly label: (facts: ScopeFacts) => string;
@@ -25,10 +23,10 @@ export const SCOPES: Readonly<Record<LimitScope, ScopeRow>> = {
   merchant: { label: () => 'merchant' },
   'merchant+operation': { label: ({ operationId }) => `operation=${operationId}` },
   'merchant+payer': { needs: 'payer', label: ({ payer }) => `payer=${payer}` },
-  operation: { shared: true, label: ({ operationId }) => `operation=${operationId}` },
-  payer: { shared: true, needs: 'payer', label: ({ payer }) => `payer=${payer}` },
-  address: { shared: true, needs: 'address', label: ({ address }) => `address=${address}` },
-  platform: { shared: true, label: () => 'platform' },
+  operation: { label: ({ operationId }) => `operation=${operationId}` },
+  payer: { needs: 'payer', label: ({ payer }) => `payer=${payer}` },
+  address: { needs: 'address', label: ({ address }) => `address=${address}` },
+  platform: { label: () => 'platform' },
 };
 
 /**
@@ -36,9 +34,9 @@ export const SCOPES: Readonly<Record<LimitScope, ScopeRow>> = {
  * `parts` are kind, period and currency; the operations stand last, in one order.
  */
 export function counterOf(parts: readonly string[], scope: LimitScope, operations: readonly string[], facts: ScopeFacts): string {
-  const { shared, label } = SCOPES[scope];
+  const { label } = SCOPES[scope];
   const set = operations.length === 0 ? '*' : [...operations].sort().join(',');
-  return `${shared ? SHARED_MARK : ''}${[...parts, label(facts), set].join(':')}`;
+  return `${SHARED_SCOPES.includes(scope) ? SHARED_MARK : ''}${[...parts, label(facts), set].join(':')}`;
 }
 
 /** Characters of base64url that are kept: 132 bits. */

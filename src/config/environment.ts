@@ -51,7 +51,10 @@ const FORMS = {
   name: { pattern: /^[a-z0-9][a-z0-9-]{0,62}$/, expected: 'a name of a-z, 0-9 and - (at most 63 characters)' },
   port: { pattern: /^(0|[1-9]\d{0,4})$/, expected: 'a port 0 to 65535' },
   path: { pattern: /^[^\0]{1,4096}$/, expected: 'a path' },
-  store: { pattern: /^sqlite:[^\0]{1,4096}$|^rediss?:\/\/\S{1,2048}$/, expected: 'sqlite:FILE or redis://HOST:PORT' },
+  store: {
+    pattern: /^sqlite:[^\0]{1,4096}$|^rediss?(\+sentinel|\+cluster)?:\/\/\S{1,2048}$/,
+    expected: 'sqlite:FILE, redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/NAME or redis+cluster://HOST:PORT,HOST:PORT',
+  },
 } as const;
 
 /** Reads the overrides; a bad value is a problem that names its variable. Values of `store` are never repeated: they may hold a password. */

@@ -160,8 +160,8 @@ export const GATEWAY = entry({
   ),
   store: text(
     'sqlite:store.db',
-    /^sqlite:[^\0]{1,4096}$|^rediss?:\/\/[^\s]{1,2048}$/,
-    'sqlite:FILE or redis://HOST:PORT',
+    /^sqlite:[^\0]{1,4096}$|^rediss?(\+sentinel|\+cluster)?:\/\/[^\s]{1,2048}$/,
+    'sqlite:FILE, redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/NAME or redis+cluster://HOST:PORT,HOST:PORT',
     'where nonces, keys and limits are decided; a SQLite file is relative to dataDirectory; HUFU_STORE or else REDIS_URL overrides it',
   ),
   storeTimeoutMs: integer(800, 50, 5_000, 'ms', 'how long one decision may take; later it is 503 and nothing is forwarded'),

@@ -85,6 +85,8 @@ export type TotalRule = RuleTerms & {
  * over all merchants: per operation, payer or address, or everything (platform).
  */
 export type LimitScope = 'merchant' | 'merchant+operation' | 'merchant+payer' | 'operation' | 'payer' | 'address' | 'platform';
+/** Those that are counted over all merchants. */
+export const SHARED_SCOPES: readonly LimitScope[] = ['operation', 'payer', 'address', 'platform'];
 export type LimitRule = RateRule | ConcurrencyRule | AmountRule | TotalRule;
 
 /** Where the key of a request's signature may come from: a registered key, the certificate of the connection, or a certificate in the message. */

@@ -8,7 +8,7 @@ import type { YamlFile } from '../config/yaml-file.ts';
 import { lengthPrefixed } from '../lib/bytes.ts';
 import { ALGORITHM_NAMES, type AlgorithmName, findKeyProblem } from '../protocol/algorithms.ts';
 import { keyStateAt } from '../protocol/answer-key.ts';
-import type { MerchantKey } from '../protocol/merchant.ts';
+import { type LimitRule, type MerchantKey, SHARED_SCOPES } from '../protocol/merchant.ts';
 import { SCHEME_ANSWERS } from '../protocol/scheme-names.ts';
 import { loadBlocked } from './blocked.ts';
 import { indexKeys } from './key-index.ts';
@@ -44,6 +44,7 @@ export function readRegistry(config: GatewayConfig): { readonly snapshot: Snapsh
   const ids = problems.length > 0 ? undefined : new Set(operations.routable.map(({ id }) => id));
   const plans = loadPlans(config.plans, ids, report);
   const merchants = loadMerchants(config.merchants, { plans: plans?.plans, operations: ids, files: openMerchantFiles(config) }, report);
+  if (CLUSTER.test(config.store)) checkNoneShared(plans, merchants, report);
   const policy = loadPolicy(config.policy, ids, report);
   const warn: Report = (problem) => void warnings.push(problem);
   if (policy && ids) checkOperations(policy, operations.routable, config, report, warn);
@@ -113,6 +114,33 @@ function checkAnswerAlgorithms(config: GatewayConfig, { byNumber, sources }: Mer
       );
     if (!able.has(answerAlgorithm))
       report(source.problem(['answers', 'algorithm'], `no current key of answers.keys in gateway.yaml signs with ${answerAlgorithm}`));
+  }
+}
+
+const CLUSTER = /^rediss?\+cluster:/;
+const NOT_ON_CLUSTER =
+  'which a Redis Cluster cannot decide in one step with the rest; use redis:// or redis+sentinel:// as the store, or a scope of the merchant';
+
+/** No rule is counted over all merchants: their counters would live on another node than the merchant's. */
+function checkNoneShared(plans: ReturnType<typeof loadPlans>, { byNumber, sources }: Merchants, report: Report): void {
+  const isShared = (rule: LimitRule): boolean => rule.kind !== 'amount' && SHARED_SCOPES.includes(rule.scope);
+  const told = new Set<LimitRule>();
+  for (const [name, { rules }] of plans?.plans ?? []) {
+    for (const rule of rules.filter(isShared)) {
+      told.add(rule);
+      const problem = plans?.source.problem(
+        plans.placeOf(name, rule.name),
+        `${rule.name} is counted over all merchants, ${NOT_ON_CLUSTER}`,
+        'key',
+      );
+      if (problem) report(problem);
+    }
+  }
+  for (const { number, rules } of byNumber.values()) {
+    for (const rule of rules.filter((own) => isShared(own) && !told.has(own))) {
+      const problem = sources.get(number)?.problem(['overrides'], `${rule.name} is counted over all merchants, ${NOT_ON_CLUSTER}`);
+      if (problem) report(problem);
+    }
   }
 }
 

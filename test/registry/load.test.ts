@@ -491,6 +491,17 @@ for (const [why, rules, expected] of ODD)
     );
   });
 
+test('a limit over all merchants is refused with a Redis Cluster as the store, wherever it is written, and allowed with Sentinel', async (t) => {
+  const { config } = await prepare(t, {
+    'plans.yaml': rule('calls: { kind: rate, allow: 7, scope: payer }'),
+    'merchants/1.yaml': merchant(ONE, 'overrides:\n  calls: { allow: 3, scope: platform }\n'),
+  });
+  const problems = problemsOf(() => loadRegistry({ ...config, store: 'rediss+cluster://a,b' }), config.file);
+  assert.equal(problems.length, 2);
+  for (const problem of problems) assert.match(problem, /calls is counted over all merchants, which a Redis Cluster cannot decide/);
+  loadRegistry({ ...config, store: 'redis+sentinel://a/m' });
+});
+
 test('common rules stand in every plan, unless it has its own of that name', async (t) => {
   const { config } = await prepare(t, {
     'plans.yaml': `common:\n  calls: { kind: rate, allow: 7 }\n  day: { kind: total, of: amount, per: day, max: 1000 }\n${rule('day: { kind: total, of: amount, per: day, max: 500 }')}`,

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type OpenStore, openWorld, rate, SECOND, total } from './world.ts';
 
 /** Rules on trial, and counters over all merchants. */
-export function trialContract(name: string, open: OpenStore): void {
+export function trialContract(name: string, open: OpenStore, shared: boolean): void {
   test(`${name}: a bound on trial counts and tells, and refuses nothing`, async (t) => {
     const world = await openWorld(t, open);
     const steps = {
@@ -48,6 +48,7 @@ export function trialContract(name: string, open: OpenStore): void {
     ]);
   });
 
+  if (!shared) return;
   test(`${name}: shared counters are one for all merchants; the others are one for each`, async (t) => {
     const world = await openWorld(t, open);
     const steps = {

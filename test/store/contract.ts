@@ -7,11 +7,11 @@ import { settleContract } from './contract-settle.ts';
 import { trialContract } from './contract-trial.ts';
 import type { OpenStore } from './world.ts';
 
-/** What every store must do (contract.md sections 5, 6 and 8), run for the model, SQLite and Redis. */
-export function storeContract(name: string, open: OpenStore): void {
+/** What every store must do (contract.md sections 5, 6 and 8), run for the model, SQLite and Redis. `shared`: whether it counts over all merchants. */
+export function storeContract(name: string, open: OpenStore, shared = true): void {
   admitContract(name, open);
   rateContract(name, open);
-  trialContract(name, open);
+  trialContract(name, open, shared);
   settleContract(name, open);
   resolveContract(name, open);
   replayContract(name, open);

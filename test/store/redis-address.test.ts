@@ -15,6 +15,49 @@ const good = [
   ['redis://hufu:p%2Fs@store', { ...PLAIN, username: 'hufu', password: 'p/s' }, 'an ACL user'],
   ['redis://store?protocol=2', { ...PLAIN, protocol: 2 }, 'proxies that know no RESP3'],
   ['redis://store?prefix=bank:', { ...PLAIN, prefix: 'bank:' }, 'two installations on one server'],
+  [
+    'redis+sentinel://u:p@a:1,b/mymaster/2?sentinelPassword=w',
+    {
+      sentinels: [
+        { host: 'a', port: 1 },
+        { host: 'b', port: 26_379 },
+      ],
+      name: 'mymaster',
+      role: 'master',
+      db: 2,
+      username: 'u',
+      password: 'p',
+      sentinelPassword: 'w',
+      protocol: 3,
+    },
+    'a master that Sentinels name',
+  ],
+  [
+    'rediss+sentinel://a/m',
+    {
+      sentinels: [{ host: 'a', port: 26_379 }],
+      name: 'm',
+      role: 'master',
+      db: 0,
+      enableTLSForSentinelMode: true,
+      sentinelTLS: {},
+      tls: {},
+      protocol: 3,
+    },
+    'TLS to the Sentinels too',
+  ],
+  [
+    'rediss+cluster://[::1]:7000,b',
+    {
+      nodes: [
+        { host: '::1', port: 7000 },
+        { host: 'b', port: 6379 },
+      ],
+      tls: {},
+      protocol: 3,
+    },
+    'nodes of a Cluster',
+  ],
 ] as const;
 for (const [address, expected, why] of good) {
   test(`readRedisAddress reads ${address}: ${why}`, () => assert.deepEqual(readRedisAddress(address), expected));
@@ -24,6 +67,10 @@ const bad = [
   // address                                        what the message says            why
   ['store:6379', /scheme/, 'a host and port parse as a URL of another scheme'],
   ['', /not a URL/, 'nothing'],
+  ['redis://:secret@a,b', /several hosts/, 'one server has one host'],
+  ['redis+sentinel://:secret@a', /which master/, 'Sentinels watch several'],
+  ['redis+cluster://:secret@a/1', /only one/, 'a Cluster has database 0 only'],
+  ['redis+cluster://a?sentinelPassword=secret', /query parameter/, 'there are no Sentinels'],
   ['http://user:secret@store', /scheme/, 'another scheme'],
   ['redis://', /host/, 'no host'],
   ['redis://:secret@store/x', /database/, 'a database is a number'],

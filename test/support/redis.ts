@@ -33,16 +33,16 @@ export type TestRedis = {
 
 /**
  * Connects to REDIS_URL, else starts a redis-server from the PATH on a free port of loopback in a directory of its own.
- * `own` starts one in any case, for tests that stop it or flush it. `settings` are added to its command line.
+ * `own` starts one in any case, for tests that stop it or flush it, at `port` if given. `settings` are added to its command line.
  * Throws the sentence that says what to install when there is no redis-server.
  */
-export async function startRedis(options: { own?: boolean; settings?: readonly string[] } = {}): Promise<TestRedis> {
+export async function startRedis(options: { own?: boolean; settings?: readonly string[]; port?: number } = {}): Promise<TestRedis> {
   const prefix = `hufu-test-${randomBytes(6).toString('hex')}:`;
   const given = process.env.REDIS_URL;
   if (given && !options.own) return useRedis(given, prefix);
   const problem = findRedisProblem();
   if (problem !== undefined) throw new Error(problem);
-  return ownRedis(prefix, options.settings ?? []);
+  return ownRedis(prefix, options.settings ?? [], options.port ?? (await freePorts(1))[0] ?? 0);
 }
 
 function useRedis(given: string, prefix: string): TestRedis {
@@ -61,9 +61,8 @@ function useRedis(given: string, prefix: string): TestRedis {
   return { url: url.href, prefix, client, stop: notOwn, kill: notOwn, start: notOwn, pause: notOwn, resume: notOwn, dispose };
 }
 
-async function ownRedis(prefix: string, settings: readonly string[]): Promise<TestRedis> {
+async function ownRedis(prefix: string, settings: readonly string[], port: number): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'hufu-redis-'));
-  const [port = 0] = await freePorts(1);
   const remove = () => rm(directory, { recursive: true, force: true });
   let server = await startServer(port, directory, settings).catch(async (error: unknown) => {
     await remove();

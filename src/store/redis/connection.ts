@@ -12,7 +12,7 @@ const DISCONNECT_MS = 50;
 /** Written to the socket in the very turn they are called (contract.md section 6: before the answer's first byte); others leave together. */
 const WRITTEN_AT_ONCE = ['settle', 'hold'];
 /** Replies that no waiting mends: opening fails on them. */
-const CREDENTIALS_REFUSED: readonly (string | undefined)[] = ['WRONGPASS', 'NOAUTH', 'NOPERM'];
+export const CREDENTIALS_REFUSED: readonly (string | undefined)[] = ['WRONGPASS', 'NOAUTH', 'NOPERM'];
 
 export type Connection = {
   /** Sends in this turn if the connection is up and checked. Rejects with StoreUnavailable at once when it is not, and at the deadline. */
@@ -86,6 +86,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   };
 }
 
+const reconnectMs = (times: number): number => Math.min(times * RECONNECT_STEP_MS, RECONNECT_MS_MAX);
+
 function createClient(options: ConnectionOptions): Redis {
   const client = new Redis({
     ...options.address,
@@ -96,7 +98,13 @@ function createClient(options: ConnectionOptions): Redis {
     commandTimeout: options.commandTimeoutMs,
     // A server that accepts and never answers is left, so that what waits for it does not grow without bound.
     socketTimeout: options.commandTimeoutMs * 2,
-    retryStrategy: (times) => Math.min(times * RECONNECT_STEP_MS, RECONNECT_MS_MAX),
+    retryStrategy: reconnectMs,
+    // Behind Sentinels: a switch is heard of and the old master left at once.
+    failoverDetector: options.address.sentinels !== undefined,
+    // Without it the client would give up for ever once no Sentinel was left to ask.
+    sentinelRetryStrategy: reconnectMs,
+    sentinelReconnectStrategy: reconnectMs,
+    sentinelCommandTimeout: options.connectTimeoutMs,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,

@@ -15,12 +15,13 @@ export type ReplicaCheck = (client: Redis, replicas: number) => Promise<void>;
 /**
  * A master whose replicas do not follow must stop writing: else a fail-over forgets what was admitted in the meantime, without
  * bound (contract.md section 8). Without replicas there is nothing to check. Where the server does not tell its configuration, says
- * so once through `onWarning`. The check throws a UserError that says what to set.
+ * so once through `onWarning`. `expected`: replicas belong to this master, also while none is connected, as behind Sentinels.
+ * The check throws a UserError that says what to set.
  */
-export function createReplicaCheck(onWarning: (line: string) => void): ReplicaCheck {
+export function createReplicaCheck(onWarning: (line: string) => void, expected = false): ReplicaCheck {
   let warned = false;
   return async (client, replicas) => {
-    if (replicas === 0) return;
+    if (replicas === 0 && !expected) return;
     const settings = await readSettings(client);
     if (settings) return checkSettings(settings, replicas);
     if (warned) return;

@@ -1,28 +1,37 @@
 import type { Store } from '../../ports/store.ts';
-import type { Connection } from './connection.ts';
 import type { EpochWatch } from './epoch.ts';
 import type { Names } from './names.ts';
 import { readClaim, readDecision, readLevels, readTexts, readUsage } from './replies.ts';
 import { admitArguments, holdArguments, replayArguments, settleArguments, voidArguments } from './requests.ts';
 import { runScript, type ScriptArgument, type ScriptName } from './scripts.ts';
+import { type Send, type Servers, sendTo } from './servers.ts';
 
 /** A script with more facts would hold up every other command of the server for long. */
 const REPLAY_FACTS_MAX = 200;
 
 type Run = (name: ScriptName, merchantNumber: string, args: readonly ScriptArgument[]) => Promise<unknown>;
-type InEpoch = <T>(epoch: string, step: () => Promise<T>, otherwise: T) => Promise<T>;
+type InEpoch = <T>(
+  command: { readonly epoch: string; readonly merchantNumber: string },
+  step: () => Promise<T>,
+  otherwise: T,
+) => Promise<T>;
 
 /** The part of Store that is about one merchant: one script each, in one round trip. */
-export function slotCommands(connection: Connection, names: Names, watch: EpochWatch): SlotCommands {
-  const run: Run = (name, merchantNumber, args) => connection.send((client) => runScript(client, name, names.slot(merchantNumber), args));
+export function slotCommands(servers: Servers, names: Names, watch: EpochWatch): SlotCommands {
+  const send = sendTo(servers);
+  const run: Run = (name, merchantNumber, args) => {
+    const key = names.slot(merchantNumber);
+    return send(key, (client) => runScript(client, name, key, args));
+  };
   // The scripts compare the slot's epoch. Before them stands what they cannot see: that the server is another run than the
   // epoch was written for. It costs nothing while all is well, and one look at the record when something differs.
-  const inEpoch: InEpoch = async (epoch, step, otherwise) => {
-    if (watch.isCurrent(epoch)) return step();
-    await connection.send(watch.read);
-    return watch.isCurrent(epoch) ? step() : otherwise;
+  const inEpoch: InEpoch = async ({ epoch, merchantNumber }, step, otherwise) => {
+    const key = names.slot(merchantNumber);
+    if (watch.isCurrent(epoch, key)) return step();
+    await watch.read();
+    return watch.isCurrent(epoch, key) ? step() : otherwise;
   };
-  return { ...decisions(run, inEpoch), ...questions(run, inEpoch), replay: replayWith(run, connection, names, watch) };
+  return { ...decisions(run, inEpoch), ...questions(run, inEpoch), replay: replayWith(run, send, names, watch) };
 }
 
 type Decisions = Pick<Store, 'admit' | 'void' | 'hold' | 'release' | 'settle'>;
@@ -32,16 +41,16 @@ type SlotCommands = Decisions & Questions & Pick<Store, 'replay'>;
 function decisions(run: Run, inEpoch: InEpoch): Decisions {
   return {
     admit: (command) =>
-      inEpoch(command.epoch, async () => readDecision(command, await run('admit', command.merchantNumber, admitArguments(command))), {
+      inEpoch(command, async () => readDecision(command, await run('admit', command.merchantNumber, admitArguments(command))), {
         kind: 'rebuilding',
       }),
-    void: (command) => inEpoch(command.epoch, async () => (await run('void', command.merchantNumber, voidArguments(command))) === 1, false),
-    hold: (command) => inEpoch(command.epoch, async () => (await run('hold', command.merchantNumber, holdArguments(command))) === 1, false),
-    release: ({ merchantNumber, admissionId, epoch }) =>
-      inEpoch(epoch, async () => (await run('release', merchantNumber, [epoch, admissionId])) === 1, false),
+    void: (command) => inEpoch(command, async () => (await run('void', command.merchantNumber, voidArguments(command))) === 1, false),
+    hold: (command) => inEpoch(command, async () => (await run('hold', command.merchantNumber, holdArguments(command))) === 1, false),
+    release: (command) =>
+      inEpoch(command, async () => (await run('release', command.merchantNumber, [command.epoch, command.admissionId])) === 1, false),
     settle: (command) =>
       inEpoch(
-        command.epoch,
+        command,
         async () => String(await run('settle', command.merchantNumber, settleArguments(command))) as Awaited<ReturnType<Store['settle']>>,
         'rebuilding',
       ),
@@ -51,10 +60,11 @@ function decisions(run: Run, inEpoch: InEpoch): Decisions {
 function questions(run: Run, inEpoch: InEpoch): Questions {
   return {
     findDue: async ({ merchantNumber, nowMs, limit }) => readTexts(await run('find-due', merchantNumber, [nowMs, limit])),
-    lease: ({ merchantNumber, keyHash, epoch, nowMs, untilMs }) =>
+    lease: (command) =>
       inEpoch(
-        epoch,
+        command,
         async () => {
+          const { merchantNumber, keyHash, epoch, nowMs, untilMs } = command;
           const reply = await run('lease', merchantNumber, [epoch, keyHash, nowMs, untilMs]);
           return reply === null ? undefined : readClaim(keyHash, reply);
         },
@@ -77,11 +87,11 @@ function questions(run: Run, inEpoch: InEpoch): Questions {
  * In order and in parts: each fact is idempotent, so a replay that broke off is simply made again. The script cannot see
  * the record of the epoch, which is in no merchant's slot, so it is read anew before the first part.
  */
-function replayWith(run: Run, connection: Connection, names: Names, watch: EpochWatch): Store['replay'] {
+function replayWith(run: Run, send: Send, names: Names, watch: EpochWatch): Store['replay'] {
   return async ({ merchantNumber, epoch, nowMs, facts }) => {
-    await connection.send(watch.read);
-    if (!watch.isCurrent(epoch)) return;
-    await connection.send((client) => client.sadd(names.merchants, merchantNumber));
+    await watch.read();
+    if (!watch.isCurrent(epoch, names.slot(merchantNumber))) return;
+    await send(names.merchants, (client) => client.sadd(names.merchants, merchantNumber));
     for (let from = 0; from < facts.length; from += REPLAY_FACTS_MAX) {
       await run('replay', merchantNumber, replayArguments(nowMs, facts.slice(from, from + REPLAY_FACTS_MAX)));
     }
