@@ -16,7 +16,7 @@ Examples:
 
 A reservation is open while a payment is under way or its outcome is unknown; its amount counts. Gateways ask the core about unknown
 ones by themselves. Decide by hand only what the core itself can no longer tell: \`succeeded\` makes the amount used, \`failed\` gives it
-back. What the core may still begin cannot be called failed, and what is final stays.`;
+back. What is under way is not decided, what the core may still begin cannot be called failed, and what is final stays.`;
 
 type ListOptions = { profile: string; config?: string; data?: string; merchant?: string; json?: boolean };
 type ResolveOptions = ChangeOptions & { outcome: string };
@@ -107,6 +107,8 @@ async function resolve(merchant: string, claim: string, options: ResolveOptions)
 function checkDecidable(view: ClaimView | undefined, outcome: string, clockAllowanceMs: number): void {
   if (!view) throw new UserError('there is no such reservation: `hufu reservations list` shows all');
   if (view.state === 'final') throw new UserError(`it is final already: ${view.outcome}`);
+  if (view.state === 'inFlight' && Date.now() < view.deadlineMs)
+    throw new UserError(`it is under way until ${new Date(view.deadlineMs).toISOString()} at most: only then it can be decided`);
   const untilMs = view.expiresAtMs + clockAllowanceMs;
   if (outcome === 'failed' && Date.now() <= untilMs)
     throw new UserError(`the core may begin it until ${new Date(untilMs).toISOString()}: only then it can be called failed`);
