@@ -60,7 +60,7 @@ describe('a name that goes from one merchant to another', { timeout: 120_000 }, 
     assert.equal((await order(MERCHANT_1)).status, 201);
     const executions = async () => (await system.figures()).executions;
     const count = (await executions()).length;
-    await system.fault({ next: 1, fault: 'delay', delayMs: 4_000, match: { method: 'POST' } });
+    await system.fault({ next: 1, fault: 'delay', delayMs: 7_000, match: { method: 'POST' } });
     let ended = false;
     const orderNo = freshOrderNo();
     const underWay = order(MERCHANT_1, orderNo).finally(() => {
