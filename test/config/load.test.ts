@@ -61,11 +61,15 @@ const MISTAKES: readonly (readonly [why: string, text: string, message: string])
     'answers:\n  keys:\n    - §keyid: a\n      certificate: a.crt\n',
     'answers.keys[0].key is missing: expected a path',
   ],
-  ['a store of another kind', 'store: §mysql://h\n', 'store: expected sqlite:FILE or redis://HOST:PORT, found "mysql://h"'],
+  [
+    'a store of another kind',
+    'store: §mysql://h\n',
+    'store: expected sqlite:FILE, redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/NAME or redis+cluster://HOST:PORT,HOST:PORT, found "mysql://h"',
+  ],
   [
     'the password of a store is not told',
     'store: §mysql://user:s3cret@host/0\n',
-    'store: expected sqlite:FILE or redis://HOST:PORT, found "mysql://...@host/0"',
+    'store: expected sqlite:FILE, redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/NAME or redis+cluster://HOST:PORT,HOST:PORT, found "mysql://...@host/0"',
   ],
   [
     'a core with a path',
@@ -216,7 +220,7 @@ const VARIABLES: readonly (readonly [
   [
     'a store with a password is not repeated',
     { HUFU_STORE: 'mysql://u:s3cret@h' },
-    '0:0 HUFU_STORE: expected sqlite:FILE or redis://HOST:PORT',
+    '0:0 HUFU_STORE: expected sqlite:FILE, redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/NAME or redis+cluster://HOST:PORT,HOST:PORT',
   ],
 ];
 for (const [why, environment, expected] of VARIABLES) {

@@ -73,7 +73,7 @@ describe('a name that goes from one merchant to another', { timeout: 120_000 }, 
     const watching = clients.map(async (client) => {
       while (moving) {
         codes.add((await client.ask()).problem.code);
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await new Promise((resolve) => setTimeout(resolve, 150));
       }
     });
     const { code, stdout, stderr } = await hufu('move', MERCHANT_2, '--from', MERCHANT_1, ...named(), '--reason', 'merger');
