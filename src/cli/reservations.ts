@@ -12,14 +12,14 @@ const EXAMPLES = `
 Examples:
   hufu reservations list
   hufu reservations list --merchant 800000000000001 --json
-  hufu reservations resolve 800000000000001 wkZ...k3A --outcome failed --reason "core's ledger has no such order, ticket 4711"
+  hufu reservations resolve 800000000000001 --claim wkZ...k3A --outcome failed --reason "core's ledger has no such order, ticket 4711"
 
 A reservation is open while a payment is under way or its outcome is unknown; its amount counts. Gateways ask the core about unknown
 ones by themselves. Decide by hand only what the core itself can no longer tell: \`succeeded\` makes the amount used, \`failed\` gives it
 back. What is under way is not decided, what the core may still begin cannot be called failed, and what is final stays.`;
 
 type ListOptions = { profile: string; config?: string; data?: string; merchant?: string; json?: boolean };
-type ResolveOptions = ChangeOptions & { outcome: string };
+type ResolveOptions = ChangeOptions & { claim: string; outcome: string };
 
 /** An open claim, as it is told. */
 type Row = {
@@ -45,8 +45,10 @@ export function createCommand(): Command {
     .description('Payments under way or of unknown outcome (预占), which hold their amount.')
     .addHelpText('after', EXAMPLES);
   reading(command.command('list').description('every open reservation')).option('--merchant <number>', 'of one merchant').action(list);
-  withChangeOptions(command.command('resolve <merchant> <claim>'), 'required')
+  withChangeOptions(command.command('resolve <merchant>'), 'required')
     .description('decide the outcome of one, as `list` names it')
+    // An option, since a claim may begin with a hyphen, and an argument may not.
+    .requiredOption('--claim <claim>', 'the claim, as `list` names it')
     .requiredOption('--outcome <outcome>', 'succeeded or failed')
     .action(resolve);
   return command;
@@ -88,8 +90,8 @@ const rowOf = (merchant: string, { keyHash, state, resolve, fence, expiresAtMs }
   expiredAt: new Date(expiresAtMs).toISOString(),
 });
 
-async function resolve(merchant: string, claim: string, options: ResolveOptions): Promise<void> {
-  const { outcome } = options;
+async function resolve(merchant: string, options: ResolveOptions): Promise<void> {
+  const { claim, outcome } = options;
   if (outcome !== 'succeeded' && outcome !== 'failed') throw new WrongUse('--outcome: expected succeeded or failed');
   const config = readConfiguration(options);
   const view = await withStore(config, (store) => store.findClaim({ merchantNumber: merchant, keyHash: claim }));

@@ -52,7 +52,7 @@ describe('what nobody else can tell, an operator decides (I5)', { timeout: 120_0
     return row;
   };
   const decide = (row: Row, outcome: string) =>
-    run('reservations', 'resolve', MERCHANT_1, row.claim, '--outcome', outcome, '--reason', 'ticket 4711');
+    run('reservations', 'resolve', MERCHANT_1, '--claim', row.claim, '--outcome', outcome, '--reason', 'ticket 4711');
 
   test('nothing is open at first', async () => {
     const { code, stdout } = await run('reservations', 'list');
@@ -103,12 +103,21 @@ describe('what nobody else can tell, an operator decides (I5)', { timeout: 120_0
   test('wrong use says what to do', async () => {
     for (const [args, message, why] of [
       [
-        ['resolve', MERCHANT_1, 'nothing', '--outcome', 'failed', '--reason', 'x'],
+        ['resolve', MERCHANT_1, '--claim', 'nothing', '--outcome', 'failed', '--reason', 'x'],
         /there is no such reservation/,
         'a claim that is not there',
       ],
-      [['resolve', MERCHANT_1, 'nothing', '--outcome', 'perhaps', '--reason', 'x'], /expected succeeded or failed/, 'a third outcome'],
-      [['resolve', MERCHANT_1, 'nothing', '--outcome', 'failed'], /--reason/, 'no reason'],
+      [
+        ['resolve', MERCHANT_1, '--claim', 'nothing', '--outcome', 'perhaps', '--reason', 'x'],
+        /expected succeeded or failed/,
+        'a third outcome',
+      ],
+      [['resolve', MERCHANT_1, '--claim', 'nothing', '--outcome', 'failed'], /--reason/, 'no reason'],
+      [
+        ['resolve', MERCHANT_1, '--claim', '-0FK88PzrD3p6ICZsiNA3g89rjvQygRzGNHUXUycuuY', '--outcome', 'failed', '--reason', 'x'],
+        /there is no such reservation/,
+        'a claim that begins with a hyphen',
+      ],
     ] as const) {
       const { code, stderr } = await run('reservations', ...args);
       assert.notEqual(code, 0, why);
